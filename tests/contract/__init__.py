@@ -1,0 +1,1 @@
+"""Tests of the contract itself, and of what derives from it."""
