@@ -1,0 +1,149 @@
+"""The one database of the process: binding, migrations at open, and the two kinds of transaction.
+
+``reads`` and ``writes`` are the only doors to a Pony session. Both are for plain functions: a session that
+spans an ``await`` is shared by every task of the loop and commits what a failed task wrote, so coroutines are
+refused here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pony.orm
+from pony.orm import Database, db_session
+from pony.orm.core import local as pony_local
+
+from store import entities, migrate
+from store.refusal import Refusal
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON")
+RETRIED = (pony.orm.IntegrityError, pony.orm.TransactionIntegrityError, pony.orm.OptimisticCheckError)
+
+
+class SchemaMismatch(RuntimeError):
+    """The tables are not what the mapping says; the message names the difference and what to do."""
+
+
+class _Open:
+    """The database in use, if a store is open."""
+
+    database: Database | None = None
+
+
+def database() -> Database:
+    """The open database; RuntimeError when ``store.open`` has not been called."""
+    if _Open.database is None:
+        raise RuntimeError("the store is not open: call store.open(database_url) first")
+    return _Open.database
+
+
+def entity(name: str) -> Any:
+    """The entity class of that name, of the open database."""
+    return database().entities[name]
+
+
+def is_postgres() -> bool:
+    """True when the open database is PostgreSQL (else it is SQLite)."""
+    return bool(database().provider.dialect == "PostgreSQL")
+
+
+def bind(url: str) -> None:
+    """Open ``url``: bring its tables up to date, bind Pony, compare mapping and tables.
+
+    In: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or
+    ``postgresql://user:password@host:port/name``. Errors: ValueError for another URL, RuntimeError when a
+    store is open already, SchemaMismatch.
+    """
+    if _Open.database is not None:
+        raise RuntimeError("the store is open already: call store.close() first")
+    arguments = _arguments(url)
+    if arguments["provider"] == "sqlite":
+        migrate.up_sqlite(Path(arguments["filename"]))
+    else:
+        migrate.up_postgres(arguments["dsn"])
+    fresh = Database()
+    fresh.on_connect(provider="sqlite")(_set_pragmas)  # before bind, which opens the first connection itself
+    entities.declare(fresh)
+    try:
+        fresh.bind(**arguments)
+        fresh.generate_mapping(create_tables=False, check_tables=True)
+    except pony.orm.DatabaseError as problem:
+        raise SchemaMismatch(
+            f"the database at {_without_password(url)} does not match this version: {problem}. "
+            "Restore a backup made before the change, or undo it with: yoyo rollback, then start again"
+        ) from problem
+    _Open.database = fresh
+
+
+def unbind() -> None:
+    """Close the calling thread's connection and forget the database; other threads' connections close with
+    them."""
+    closing, _Open.database = _Open.database, None
+    if closing is not None:
+        closing.disconnect()
+
+
+def reads[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Run ``function`` in a session that takes no write lock."""
+    return _sessioned(function, attempts=1, immediate=False)
+
+
+def writes[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Run ``function`` as one transaction that holds the write lock from its first statement (SQLite) on.
+
+    A transaction that lost a race on a unique index is run again from its start, so it sees the winner's row.
+    """
+    return _sessioned(function, attempts=5, immediate=True)
+
+
+def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bool) -> Callable[P, R]:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{function.__name__} is a coroutine: a database session never spans an await")
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if pony_local.db_session is not None:
+            return function(*args, **kwargs)  # part of the caller's transaction
+        for last in (False,) * (attempts - 1) + (True,):
+            try:
+                with db_session(immediate=immediate):
+                    return function(*args, **kwargs)
+            except RETRIED:
+                if last:
+                    raise
+            except pony.orm.OperationalError as problem:
+                if not is_postgres() and "locked" not in str(problem):
+                    raise  # SQLite reports mistakes in a statement under this name too
+                raise Refusal("service_unavailable", "The database cannot be reached right now.") from problem
+        raise AssertionError("unreachable")
+
+    return run
+
+
+def _set_pragmas(_database: Database, connection: Any) -> None:
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _arguments(url: str) -> dict[str, Any]:
+    """Pony's ``bind`` arguments for a database URL."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite" and len(parts.path) > 1:
+        path = Path(unquote(parts.path[1:])).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return {"provider": "sqlite", "filename": str(path), "create_db": True}
+    if parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1:
+        return {"provider": "postgres", "dsn": "postgresql" + url[len(parts.scheme) :]}
+    raise ValueError(
+        f"not a database URL: {_without_password(url)} (use sqlite:///file.db or postgresql://user@host/name)"
+    )
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":***@") if parts.password else url

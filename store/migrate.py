@@ -1,0 +1,53 @@
+"""Migrations: numbered SQL files, applied in order by yoyo, one set for both databases.
+
+Several processes may start at once; one migrates, the others wait and find nothing left. The lock is one the
+system takes back when its holder dies (yoyo's own is a row, which a killed process leaves behind).
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg2  # type: ignore[import-untyped]
+from yoyo import get_backend, read_migrations
+
+FOLDER = Path(__file__).parent / "migrations"
+ADVISORY_KEY = 0x64696679  # any number, the same in every process
+
+
+def up_sqlite(file: Path) -> list[str]:
+    """Apply what is missing in a SQLite file, made if need be; out: the names applied."""
+    with file.with_name(file.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _apply(f"sqlite:///{quote(str(file))}")
+
+
+def up_postgres(url: str) -> list[str]:
+    """Apply what is missing in a PostgreSQL database; out: the names applied."""
+    with _advisory_lock(url):
+        return _apply(url)
+
+
+def _apply(url: str) -> list[str]:
+    backend = get_backend(url)
+    try:
+        missing = backend.to_apply(read_migrations(str(FOLDER)))
+        backend.apply_migrations(missing)
+        return [migration.id for migration in missing]
+    finally:
+        backend.connection.close()
+
+
+@contextmanager
+def _advisory_lock(url: str) -> Iterator[None]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_KEY,))
+        yield
+    finally:
+        connection.close()  # which also gives the lock back

@@ -1,0 +1,4 @@
+DROP TABLE memberships;
+DROP TABLE workspaces;
+DROP TABLE cookies;
+DROP TABLE accounts;

@@ -1,0 +1,2 @@
+DROP TABLE device_flows;
+DROP TABLE sessions;

@@ -1,0 +1,208 @@
+"""Runs: the row is the truth about a run, whoever is or is not listening to it."""
+
+# ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from store import db, sql
+from store.caller import Caller
+from store.clock import current_ids, from_micros, now_micros
+from store.moves import Machine
+
+ENDINGS = frozenset({"succeeded", "failed", "stopped", "partial-succeeded"})
+MOVES = Machine(
+    table="runs",
+    key="id",
+    moves={
+        "queued": frozenset({"running", "failed", "stopped"}),
+        "running": ENDINGS | {"paused"},
+        "paused": frozenset({"running", "failed", "stopped"}),
+        **{ending: frozenset() for ending in ENDINGS},
+    },
+)
+COLUMNS = (
+    "id, task_id, app_id, version_id, mode, subject, account_id, session_id, status, inputs, query,"
+    " conversation_id,"
+    " message_id, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, stop_requested,"
+    " created_at,"
+    " started_at, finished_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. ``id`` is the workflow run id on the wire; ``elapsed`` is in seconds."""
+
+    id: str
+    task_id: str
+    app_id: str
+    version_id: str
+    mode: str
+    subject: str
+    account_id: str | None
+    session_id: str
+    status: str
+    inputs: dict[str, Any]
+    query: str | None
+    conversation_id: str | None
+    message_id: str | None
+    outputs: dict[str, Any] | None
+    error: str | None
+    elapsed: float
+    total_tokens: int
+    total_steps: int
+    exceptions_count: int
+    stop_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """True when the run has ended and will not change any more."""
+        return self.status in ENDINGS
+
+
+@db.writes
+def create(
+    *,
+    app_id: str,
+    version_id: str,
+    caller: Caller,
+    inputs: dict[str, Any],
+    mode: str,
+    conversation_id: str | None = None,
+    message_id: str | None = None,
+    query: str | None = None,
+) -> Run:
+    """Write down a run that is about to start (status ``queued``); it belongs to the caller's subject."""
+    run_id, now = current_ids().uuid7(), now_micros()
+    sql.change(
+        "INSERT INTO runs (id, task_id, app_id, version_id, mode, subject, account_id, session_id, status,"
+        " inputs, query,"
+        " conversation_id, message_id, elapsed, total_tokens, total_steps, exceptions_count,"
+        " stop_requested, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+        run_id,
+        current_ids().uuid7(),
+        app_id,
+        version_id,
+        mode,
+        caller.subject,
+        caller.account_id,
+        caller.session_id,
+        sql.to_json(inputs),
+        None if query is None else sql.text(query),
+        conversation_id,
+        message_id,
+        False,
+        now,
+    )
+    made = _get(run_id)
+    if made is None:
+        raise RuntimeError("a run that was just stored cannot be read")
+    return made
+
+
+@db.reads
+def visible(caller: Caller, app_id: str, run_or_task_id: str) -> Run | None:
+    """The caller's own run of this app, by run id or by task id; None for absent and for somebody else's
+    alike."""
+    wanted, app = sql.uuid_or_none(run_or_task_id), sql.uuid_or_none(app_id)
+    if wanted is None or app is None:
+        return None
+    statement = f"SELECT {COLUMNS} FROM runs WHERE (id = ? OR task_id = ?) AND app_id = ? AND subject = ?"
+    return _run(sql.row(statement, wanted, wanted, app, caller.subject))
+
+
+@db.reads
+def for_worker(run_id: str) -> Run | None:
+    """A run by id, asking nobody's permission: for the code that executes it, never for a handler."""
+    return _get(run_id)
+
+
+@db.writes
+def begin(run_id: str) -> bool:
+    """queued or paused → running; False if it was not waiting (stopped meanwhile, or begun elsewhere)."""
+    return MOVES.move(run_id, "running", started_at=now_micros())
+
+
+@db.writes
+def pause(run_id: str) -> bool:
+    """running → paused; False if it was not running."""
+    return MOVES.move(run_id, "paused")
+
+
+@db.writes
+def finish(
+    run_id: str,
+    status: str,
+    outputs: dict[str, Any] | None = None,
+    error: str | None = None,
+    elapsed: float = 0.0,
+    total_tokens: int = 0,
+    total_steps: int = 0,
+    exceptions_count: int = 0,
+) -> bool:
+    """End a run with one of ``ENDINGS``; False if it had ended already (then nothing changes)."""
+    if status not in ENDINGS:
+        raise ValueError(f"a run does not end as {status!r}")
+    return MOVES.move(
+        run_id,
+        status,
+        outputs=None if outputs is None else sql.to_json(outputs),
+        error=None if error is None else sql.text(error),
+        elapsed=float(elapsed),
+        total_tokens=total_tokens,
+        total_steps=total_steps,
+        exceptions_count=exceptions_count,
+        finished_at=now_micros(),
+    )
+
+
+@db.writes
+def request_stop(run_id: str) -> bool:
+    """Ask a run to stop; False if it has ended. Whoever executes it sees ``stop_requested``. Asking again is
+    no error."""
+    statement = "UPDATE runs SET stop_requested = ? WHERE id = ? AND status IN ('queued', 'running', 'paused')"
+    return sql.change(statement, True, run_id) == 1
+
+
+@db.reads
+def stop_requested(run_id: str) -> bool:
+    """True when somebody asked this run to stop."""
+    found = sql.row("SELECT stop_requested FROM runs WHERE id = ?", run_id)
+    return bool(found and found[0])
+
+
+@db.reads
+def active_count(app_id: str) -> int:
+    """How many runs of an app are queued or running now."""
+    unfinished = "status IN ('queued', 'running') AND finished_at IS NULL"
+    found = sql.row(f"SELECT COUNT(*) FROM runs WHERE app_id = ? AND {unfinished}", app_id)
+    return int(found[0]) if found else 0
+
+
+@db.reads
+def orphaned() -> list[Run]:
+    """Runs that are queued or running although, at start, nothing executes them yet; oldest first."""
+    statement = (
+        f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running') AND finished_at IS NULL"
+        " ORDER BY created_at, id"
+    )
+    return [run for run in map(_run, sql.rows(statement)) if run]
+
+
+def _get(run_id: str) -> Run | None:
+    return _run(sql.row(f"SELECT {COLUMNS} FROM runs WHERE id = ?", sql.uuid_or_none(run_id)))
+
+
+def _run(found: sql.Row | None) -> Run | None:
+    if found is None:
+        return None
+    moments = {20: from_micros, 21: from_micros, 22: from_micros}
+    return Run(*sql.converted(found, {9: json.loads, 13: json.loads, 19: bool, **moments}))

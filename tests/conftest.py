@@ -1,0 +1,62 @@
+"""Fixtures for every test: time and ids that stand still, a fresh store, and a small world in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import store
+from tests import databases
+from tests.doubles import FakeClock, FakeIds
+from tests.world import World, build
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Time that passes only by ``clock.advance(seconds)``."""
+    return FakeClock()
+
+
+@pytest.fixture
+def ids() -> FakeIds:
+    """Ids, tokens and codes that are the same in every run."""
+    return FakeIds()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str | None]:
+    """A database of our own on the server of ``DIFYSPEC_TEST_DATABASE``, dropped at the end, or None."""
+    server = databases.wanted_server()
+    if server is None:
+        yield None
+        return
+    url = databases.create_postgres(server)
+    store.open(url)
+    store.close()
+    yield url
+    databases.drop_postgres(server)
+
+
+@pytest.fixture
+def database_url(postgres_url: str | None, tmp_path: Path) -> str:
+    """The URL of an empty database with all tables."""
+    if postgres_url is None:
+        return databases.fresh_sqlite(tmp_path)
+    databases.empty_postgres(postgres_url)
+    return postgres_url
+
+
+@pytest.fixture
+def opened_store(database_url: str, clock: FakeClock, ids: FakeIds) -> Iterator[str]:
+    """An open, empty store with the fake clock and ids; gives its URL."""
+    store.open(database_url, clock=clock, ids=ids)
+    yield database_url
+    store.close()
+
+
+@pytest.fixture
+def world(opened_store: str) -> World:
+    """Two people, two workspaces, their apps and an external subject: see ``tests/world.py``."""
+    return build()

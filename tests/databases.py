@@ -1,0 +1,65 @@
+"""Fresh databases for tests: a copied SQLite file, or a PostgreSQL database that is emptied."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2  # type: ignore[import-untyped]
+
+import store
+
+DEDICATED = "difyspec_test"
+
+
+def wanted_server() -> str | None:
+    """The PostgreSQL URL of ``DIFYSPEC_TEST_DATABASE``, or None when the tests run on SQLite."""
+    url = os.environ.get("DIFYSPEC_TEST_DATABASE", "")
+    return url if url.startswith("postgres") else None
+
+
+def fresh_sqlite(folder: Path) -> str:
+    """The URL of an empty, migrated SQLite file in ``folder``."""
+    file = folder / "store.db"
+    shutil.copy(_sqlite_template(), file)
+    return f"sqlite:///{file}"
+
+
+def create_postgres(server: str) -> str:
+    """Make the dedicated database anew on the server; out: its URL."""
+    _on_server(server, f"DROP DATABASE IF EXISTS {DEDICATED} WITH (FORCE)", f"CREATE DATABASE {DEDICATED}")
+    return urlunsplit(urlsplit(server)._replace(path=f"/{DEDICATED}"))
+
+
+def drop_postgres(server: str) -> None:
+    """Remove the dedicated database."""
+    _on_server(server, f"DROP DATABASE IF EXISTS {DEDICATED} WITH (FORCE)")
+
+
+def empty_postgres(url: str) -> None:
+    """Delete every row of every table of ours."""
+    _on_server(url, "TRUNCATE accounts, workspaces, audit CASCADE")
+
+
+def _on_server(url: str, *statements: str) -> None:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+@lru_cache(maxsize=1)
+def _sqlite_template() -> Path:
+    """An empty database, migrated once per test process: copying it is quicker than migrating again."""
+    file = Path(tempfile.mkdtemp(prefix="difyspec-tests-")) / "template.db"
+    store.open(f"sqlite:///{file}")
+    store.close()
+    return file

@@ -1,0 +1,61 @@
+"""Rules of the house that a reader could break without noticing, read from the source itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store import db
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("handlers", "server", "engine", "web", "contract", "store")
+
+
+def modules(*folders: str) -> Iterator[tuple[Path, ast.AST]]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path, ast.parse(path.read_text())
+
+
+def test_nothing_in_the_store_is_asynchronous() -> None:
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    found = [
+        f"{path.name}:{node.lineno}"
+        for path, tree in modules("store")
+        for node in ast.walk(tree)
+        if isinstance(node, kinds)
+    ]
+    assert found == []
+
+
+def test_only_the_store_knows_pony() -> None:
+    found = []
+    for path, tree in modules(*[folder for folder in FOLDERS if folder != "store"]):
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [f"{path}:{name}" for name in names if name.split(".")[0] == "pony"]
+    assert found == []
+
+
+def test_the_store_imports_nothing_else_of_ours() -> None:
+    ours = set(FOLDERS) - {"store"}
+    found = []
+    for path, tree in modules("store"):
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [f"{path.name}:{name}" for name in names if name.split(".")[0] in ours]
+    assert found == []
+
+
+def test_a_coroutine_cannot_be_given_a_session() -> None:
+    async def lost() -> None: ...
+
+    with pytest.raises(TypeError):
+        db.writes(lost)
+    with pytest.raises(TypeError):
+        db.reads(lost)
