@@ -1,0 +1,76 @@
+"""Deciding which addresses an app's HTTP requests may reach (against server-side request forgery)."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+
+Resolver = Callable[[str, int], list[str]]
+
+
+class AddressRefused(Exception):
+    """The host may not be reached; the text names the rule."""
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, in the order the system prefers. Raises `AddressRefused` if none."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise AddressRefused(f"The host '{host}' could not be resolved: {error}") from error
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+def broken_rule(address: str) -> str | None:
+    """Return the rule that forbids an address ("loopback", "private", …), or None for a public one."""
+    try:
+        ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.split("%")[0])
+    except ValueError:
+        return "unreadable"
+    if isinstance(ip, ipaddress.IPv6Address):
+        # An IPv4 address can hide inside an IPv6 one (mapped, 6to4, Teredo, NAT64): the inner one counts too.
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _nat64(ip)
+        if inner is not None and (rule := broken_rule(str(inner))):
+            return rule
+    for rule, hit in (
+        ("unspecified", ip.is_unspecified),
+        ("loopback", ip.is_loopback),
+        ("link-local", ip.is_link_local),
+        ("multicast", ip.is_multicast),
+        ("private", ip.is_private),
+        ("reserved", ip.is_reserved or not ip.is_global),
+    ):
+        if hit:
+            return rule
+    return None
+
+
+def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if ip in ipaddress.ip_network("64:ff9b::/96"):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return None
+
+
+class AddressGuard:
+    """Resolves a host once and hands out the very address to connect to, so it cannot change in between."""
+
+    def __init__(self, *, allow_private: bool, allowed_hosts: frozenset[str], resolver: Resolver = resolve) -> None:
+        self._allow_private = allow_private
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._resolver = resolver
+
+    def address(self, host: str, port: int) -> str:
+        """Return the address to connect to. Raises `AddressRefused` if *any* address of the host is
+        forbidden.
+        """
+        addresses = self._resolver(host.strip("[]"), port)
+        if self._allow_private or host.lower() in self._allowed_hosts:
+            return addresses[0]
+        for address in addresses:
+            if rule := broken_rule(address):
+                raise AddressRefused(
+                    f"The host '{host}' has a {rule} address; requests to such addresses are refused "
+                    "unless the operator allows the host"
+                )
+        return addresses[0]

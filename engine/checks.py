@@ -1,0 +1,86 @@
+"""What is checked before a run starts; every refusal here reaches the client as a status, not as an event."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine import inputs as declared
+from store import apps, conversations
+from store.app_row import App
+from store.caller import Caller
+from store.refusal import Refusal
+
+RUNNABLE = frozenset({"workflow", "advanced-chat"})
+KNOWN = RUNNABLE | {"chat", "agent-chat", "completion"}
+UNAVAILABLE = "App unavailable, please check your app configurations."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that may start. ``conversation`` is the one to continue, None for a new one or for a workflow."""
+
+    version: apps.Version
+    document: Mapping[str, Any]
+    inputs: dict[str, Any]
+    query: str | None
+    conversation: conversations.Conversation | None
+
+
+def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[str, Any]) -> Plan:
+    """Check a request to run ``app`` (behaviour-runs §2.3, §2.4 and §5.1, in that order).
+
+    Refusals: not_runnable, invalid_param, bad_request, not_found, app_unavailable.
+    """
+    if app.mode not in KNOWN:
+        raise Refusal("invalid_param", "mode_not_runnable")
+    if app.mode not in RUNNABLE:
+        raise Refusal(
+            "not_runnable",
+            f"Apps of mode '{app.mode}' can be imported, listed and described here, but not run yet.",
+        )
+    query = _query(app.mode, body.get("query"))
+    chosen = _version(app, version, body.get("workflow_id"))
+    conversation = None
+    if app.mode == "advanced-chat" and body.get("conversation_id"):
+        conversation = conversations.visible(caller, app.id, str(body["conversation_id"]))
+        if conversation is None:
+            raise Refusal("not_found", "Conversation Not Exists.")
+    given = declared.check(chosen.definition, body.get("inputs") or {})
+    return Plan(chosen, chosen.definition, given, query, conversation)
+
+
+def _query(mode: str, query: str | None) -> str | None:
+    if mode == "workflow":
+        if query is not None:
+            raise Refusal("invalid_param", "query_not_supported_for_workflow")
+        return None
+    # NUL cannot be stored by PostgreSQL; the reference drops it too.
+    query = (query or "").replace("\x00", "")
+    if not query.strip():
+        raise Refusal("invalid_param", "query_required_for_chat")
+    return query
+
+
+def _version(app: App, published: apps.Version | None, wanted: str | None) -> apps.Version:
+    if wanted:
+        try:
+            wanted = str(uuid.UUID(wanted))
+        except ValueError:
+            raise Refusal(
+                "bad_request", f"Invalid workflow_id format: '{wanted}'. Please provide a valid UUID."
+            ) from None
+        chosen = apps.version(app.id, wanted)
+        if chosen is None:
+            raise Refusal("not_found", f"Workflow not found with id: {wanted}")
+        if chosen.is_draft:
+            raise Refusal(
+                "bad_request",
+                f"The workflow '{wanted}' is the draft; name a published version or leave workflow_id empty.",
+            )
+        return chosen
+    if published is None or published.is_draft:
+        raise Refusal("app_unavailable", UNAVAILABLE)
+    return published

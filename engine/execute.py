@@ -1,0 +1,158 @@
+"""Running one graph from first node to last, on the calling thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from graphon import engine_events as ev
+from graphon.engine import Engine
+
+from engine.address_guard import AddressGuard
+from engine.config import EngineConfig
+from engine.factory import Renderer, Services
+from engine.graph import GraphRefused, build, graph_of
+from engine.http_client import GuardedHttpClient
+from engine.jsonable import jsonable
+from engine.layers import ConversationLayer, PublishLayer
+from engine.live import LiveRun
+from engine.mapper import Mapper
+from engine.memory import History
+from engine.templates import TemplatePool
+
+logger = logging.getLogger(__name__)
+
+# Failures of an app's nodes are its author's business and are told in its events; the engine would log each
+# with a traceback and with the values that led to it.
+logging.getLogger("graphon").setLevel(logging.CRITICAL + 1)
+
+INTERNAL = "The run ended because of an internal error."
+
+
+class EngineProgress:
+    """What the engine's state says about a run so far."""
+
+    def __init__(self, engine: Engine, mapper: Mapper) -> None:
+        self._engine, self._mapper = engine, mapper
+
+    def figures(self) -> tuple[int, int, int, dict[str, int]]:
+        """Return total tokens, steps, handled exceptions, and the tokens by kind."""
+        state = self._engine.runtime_state
+        usage = state.llm_usage
+        counts = {name: int(getattr(usage, name)) for name in _USAGE}
+        return state.total_tokens, state.node_run_steps, state.graph_execution.exceptions_count, counts
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs so far."""
+        return dict(self._engine.runtime_state.outputs)
+
+    def close_open(self, status: str, error: str | None) -> Iterable[dict[str, Any]]:
+        """Return a last event for each node still at work."""
+        return self._mapper.close_open(status, error)
+
+
+_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+def execute(
+    live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Callable[[dict[str, Any]], None]
+) -> None:
+    """Run ``live`` to its end; returns when the engine is done with it. Never raises.
+
+    ``save`` stores the conversation's variables (all of them) each time one is written.
+    """
+    try:
+        _run(live, config, templates, save)
+    except GraphRefused as error:
+        live.end("failed", str(error))
+    except Exception:
+        logger.exception("Run %s broke", live.context.run_id)
+        live.end("failed", INTERNAL)
+
+
+def _run(live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Callable[[dict[str, Any]], None]) -> None:
+    context = live.context
+    live.begin()
+    guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
+    services = Services(
+        cancel=live.cancel,
+        renderer=Renderer(templates, live.cancel),
+        http_client=GuardedHttpClient(guard, live.cancel, config.max_http_bytes),
+        history=History(context.history),
+        max_output_characters=config.max_output_characters,
+    )
+    engine = build(context, services)
+    mapper = Mapper(live.payloads, graph_of(context.document))
+    live.progress = EngineProgress(engine, mapper)
+    values = dict(context.conversation_values)
+
+    def save_variable(name: str, value: Any) -> None:
+        values[name] = value
+        save(dict(values))
+
+    def broke(error: Exception) -> None:
+        logger.error("Run %s: an event could not be sent", context.run_id, exc_info=error)
+        live.end("failed", INTERNAL)
+
+    publisher = PublishLayer(engine, _publisher(live, mapper, config.max_execution_steps), broke)
+    # The variables first: the text that the filter lets through may show what was just written.
+    engine.add_layer(ConversationLayer(engine, save_variable, broke))
+    engine.add_layer(publisher)
+    ending = _drive(live, engine)
+    publisher.flush()
+    _end(live, ending)
+
+
+def _publisher(live: LiveRun, mapper: Mapper, max_steps: int) -> Callable[[ev.EngineEvent], None]:
+    steps = 0
+
+    def publish(event: ev.EngineEvent) -> None:
+        nonlocal steps
+        if live.ended.is_set():
+            return
+        if isinstance(event, ev.NodeRunStartedEvent) and not isinstance(event, ev.NodeRunRetryEvent):
+            steps += 1
+            if steps > max_steps:
+                live.end("failed", f"Aborted: Maximum execution steps exceeded: {steps} > {max_steps}")
+                return
+        live.emit(lambda: mapper.events(event))
+
+    return publish
+
+
+def _drive(live: LiveRun, engine: Engine) -> ev.EngineEvent | None:
+    """Let the engine work; returns its last event. The engine raises after a failure it has already told."""
+    last: ev.EngineEvent | None = None
+    with live.cancel.hook(lambda: engine.request_abort("ended")):
+        try:
+            for event in engine.run():
+                last = event
+        except Exception as error:
+            if not isinstance(last, ev.GraphRunFailedEvent):
+                last = ev.GraphRunFailedEvent(error=str(error) or type(error).__name__)
+    return last
+
+
+def _end(live: LiveRun, last: ev.EngineEvent | None) -> None:
+    match last:
+        case ev.GraphRunSucceededEvent():
+            live.end("succeeded", None, _outputs(live, last.outputs))
+        case ev.GraphRunPartialSucceededEvent():
+            live.end("partial-succeeded", None, _outputs(live, last.outputs))
+        case ev.GraphRunFailedEvent():
+            live.end("failed", _plain(last.error))
+        case ev.GraphRunAbortedEvent():
+            live.end("stopped", "Stopped by user.")
+        case _:
+            live.end("failed", INTERNAL)
+
+
+def _outputs(live: LiveRun, outputs: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = jsonable(outputs)
+    return {"answer": "", "files": [], **found} if live.context.is_chat else found
+
+
+def _plain(error: str) -> str:
+    """The error's text without what only a maintainer could use."""
+    return error.split("\nTraceback", 1)[0].strip() or "The run failed"

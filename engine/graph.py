@@ -1,0 +1,115 @@
+"""Building an engine for one run from its definition."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from graphon.engine import Engine
+from graphon.graph.graph import Graph
+from graphon.runtime.init_params import InitParams
+from graphon.runtime.runtime_state import RuntimeState
+from graphon.runtime.variable_pool import VariablePool
+from graphon.variables.factory import build_segment, build_segment_with_type, segment_to_variable
+from graphon.variables.segments import Segment
+from graphon.variables.types import SegmentType
+
+from engine.context import RunContext
+from engine.factory import DifyNodeFactory, Services
+
+_EMPTY: dict[str, Any] = {"number": 0, "integer": 0, "float": 0.0, "object": {}, "boolean": False}
+_PARALLEL_WORKERS = 4
+
+
+class GraphRefused(ValueError):
+    """The definition's graph cannot be run at all; the text says why."""
+
+
+def build(context: RunContext, services: Services) -> Engine:
+    """Return an engine ready to run. Raises `GraphRefused`."""
+    graph_config = graph_of(context.document)
+    start = next((n["id"] for n in graph_config["nodes"] if n["data"].get("type") == "start"), None)
+    if start is None:
+        raise GraphRefused("The workflow has no start node")
+    state = RuntimeState(variable_pool=_pool(context, start), start_at=time.time(), workflow_id=context.version_id)
+    params = InitParams(workflow_id=context.version_id, graph_config=graph_config, run_context={}, call_depth=0)
+    try:
+        graph = Graph.init(
+            graph_config=graph_config,
+            node_factory=DifyNodeFactory(params, state, services),
+            root_node_id=start,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise GraphRefused(f"The workflow cannot be run: {_first_line(error)}") from error
+    return Engine(graph=graph, runtime_state=state, workers=workers_for(graph_config))
+
+
+def graph_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the nodes that take part and the edges between them."""
+    graph = document["graph"]
+    nodes = [node for node in graph["nodes"] if (node.get("data") or {}).get("type")]
+    ids = {node["id"] for node in nodes}
+    edges = [edge for edge in graph.get("edges") or [] if edge["source"] in ids and edge["target"] in ids]
+    return {"nodes": nodes, "edges": edges}
+
+
+def workers_for(graph: Mapping[str, Any]) -> int:
+    """Return how many nodes may run at once.
+
+    More than one only pays where branches run side by side *and* something in the graph waits for the
+    outside; otherwise one worker gives the same order of events on every repetition, at no cost.
+    """
+    outgoing: dict[tuple[str, str], set[str]] = {}
+    for edge in graph["edges"]:
+        outgoing.setdefault((edge["source"], edge.get("sourceHandle") or "source"), set()).add(edge["target"])
+    fans_out = any(len(targets) > 1 for targets in outgoing.values())
+    parallel = any(node["data"].get("is_parallel") for node in graph["nodes"])
+    waits = any(_waits(node["data"]) for node in graph["nodes"])
+    return _PARALLEL_WORKERS if waits and (fans_out or parallel) else 1
+
+
+def _waits(data: Mapping[str, Any]) -> bool:
+    if data.get("type") == "http-request":
+        return True
+    parameters = (data.get("model") or {}).get("completion_params") or {}
+    return bool(parameters.get("delay_ms"))
+
+
+def _pool(context: RunContext, start: str) -> VariablePool:
+    pool = VariablePool()
+    for name, value in context.system_values().items():
+        pool.add(("sys", name), value)
+    for item in context.document.get("environment_variables") or []:
+        pool.add(("env", item["name"]), _typed(item, item.get("value")))
+    for item in context.document.get("conversation_variables") or [] if context.is_chat else []:
+        # A variable that is newer than the conversation starts with its default.
+        value = context.conversation_values.get(item["name"], item.get("value"))
+        selector = ("conversation", item["name"])
+        variable = segment_to_variable(
+            segment=_typed(item, value),
+            selector=selector,
+            name=item["name"],
+            variable_id=str(item.get("id") or item["name"]),
+            description=item.get("description") or "",
+        )
+        pool.add(selector, variable)
+    for name, value in context.inputs.items():
+        pool.add((start, name), value)
+    return pool
+
+
+def _typed(item: Mapping[str, Any], value: Any) -> Segment:
+    kind = item.get("value_type")
+    if not kind or kind == "secret":
+        return build_segment("" if value is None else value)
+    if value is None or (value == "" and kind != "string"):
+        value = "" if kind == "string" else _EMPTY.get(kind, [])
+    try:
+        return build_segment_with_type(SegmentType(kind), value)
+    except (ValueError, TypeError) as error:
+        raise GraphRefused(f"The variable '{item['name']}' is not of type {kind}: {error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,180 @@
+"""The HTTP client of request nodes: guarded addresses, limits on size and time, ends with its run."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import httpcore
+import httpx
+from graphon.http import HttpClientMaxRetriesExceededError, HttpClientProtocol, HttpResponse
+
+from engine.address_guard import AddressGuard, AddressRefused
+from engine.cancel import Cancelled, CancelToken
+
+
+class RequestRefused(httpx.RequestError):
+    """The request broke a rule of this server; the text names it."""
+
+
+class _Backend(httpcore.SyncBackend):
+    """Opens connections for one request, to checked addresses only (each redirect comes through here too)."""
+
+    def __init__(self, guard: AddressGuard) -> None:
+        super().__init__()
+        self._guard = guard
+        self._sockets: list[socket.socket] = []
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the checked address; the host's name still serves TLS and the Host header."""
+        address = self._guard.address(host, port)
+        stream = super().connect_tcp(address, port, timeout, local_address, socket_options)
+        raw = stream.get_extra_info("socket")
+        # A second handle on the connection: TLS takes the first one over, and `abort` must still reach it.
+        self._sockets.append(raw.dup())
+        return stream
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.NetworkStream:
+        """Refused: no address of an app is a file of this machine."""
+        raise AddressRefused("Unix sockets are not reachable from apps")
+
+    def abort(self) -> None:
+        """Wake whoever waits on a connection of this request."""
+        for connection in self._sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the second handles."""
+        for connection in self._sockets:
+            connection.close()
+
+
+class _Transport(httpx.HTTPTransport):
+    """httpx's transport over our connections; its own constructor would open a pool that nobody checks."""
+
+    def __init__(self, backend: _Backend, verify: bool) -> None:
+        self._pool = httpcore.ConnectionPool(ssl_context=_ssl_context(verify), network_backend=backend)
+
+
+@cache
+def _ssl_context(verify: bool) -> ssl.SSLContext:
+    # Reading the certificate authorities takes longer than most requests: once per process.
+    return httpx.create_ssl_context(verify=verify, trust_env=False)
+
+
+class GuardedHttpClient(HttpClientProtocol):
+    """One per run. A connection per request: reuse would skip the address check."""
+
+    def __init__(self, guard: AddressGuard, cancel: CancelToken, max_bytes: int) -> None:
+        self._guard, self._cancel, self._max_bytes = guard, cancel, max_bytes
+
+    @property
+    def max_retries_exceeded_error(self) -> type[Exception]:
+        """The error after the last retry."""
+        return HttpClientMaxRetriesExceededError
+
+    @property
+    def request_error(self) -> type[Exception]:
+        """The error of a request that got no answer."""
+        return httpx.RequestError
+
+    def get(self, url: str, max_retries: int = 0, **kwargs: Any) -> HttpResponse:
+        """Send a GET request."""
+        return self._retry("GET", url, max_retries, kwargs)
+
+    def head(self, url: str, max_retries: int = 0, **kwargs: Any) -> HttpResponse:
+        """Send a HEAD request."""
+        return self._retry("HEAD", url, max_retries, kwargs)
+
+    def post(self, url: str, max_retries: int = 0, **kwargs: Any) -> HttpResponse:
+        """Send a POST request."""
+        return self._retry("POST", url, max_retries, kwargs)
+
+    def put(self, url: str, max_retries: int = 0, **kwargs: Any) -> HttpResponse:
+        """Send a PUT request."""
+        return self._retry("PUT", url, max_retries, kwargs)
+
+    def delete(self, url: str, max_retries: int = 0, **kwargs: Any) -> HttpResponse:
+        """Send a DELETE request."""
+        return self._retry("DELETE", url, max_retries, kwargs)
+
+    def patch(self, url: str, max_retries: int = 0, **kwargs: Any) -> HttpResponse:
+        """Send a PATCH request."""
+        return self._retry("PATCH", url, max_retries, kwargs)
+
+    def _retry(self, method: str, url: str, retries: int, options: dict[str, Any]) -> HttpResponse:
+        for attempt in range(retries + 1):
+            self._cancel.check()
+            try:
+                return self._once(method, url, dict(options))
+            except AddressRefused as error:
+                raise RequestRefused(str(error)) from None
+            except RequestRefused:
+                raise
+            except httpx.RequestError as error:
+                if attempt >= retries:
+                    raise httpx.RequestError(str(error) or type(error).__name__) from error
+        raise AssertionError("unreachable")
+
+    def _once(self, method: str, url: str, options: dict[str, Any]) -> HttpResponse:
+        connect, read, write = options.pop("timeout", None) or (10, 600, 600)
+        deadline = time.monotonic() + connect + read + write
+        verify = options.pop("ssl_verify", None) is not False
+        backend = _Backend(self._guard)
+        timeout = httpx.Timeout(None, connect=connect, read=read, write=write)
+        try:
+            # trust_env off: a proxy from the environment would connect on our behalf, unguarded.
+            with (
+                self._cancel.hook(backend.abort),
+                httpx.Client(
+                    transport=_Transport(backend, verify), timeout=timeout, trust_env=False, max_redirects=10
+                ) as client,
+                client.stream(method, url, **options) as response,
+            ):
+                body = self._read(response, deadline)
+                return HttpResponse(
+                    status_code=response.status_code,
+                    headers={k: v for k, v in response.headers.items() if k.lower() != "content-encoding"},
+                    content=body,
+                    url=str(response.url),
+                    reason_phrase=response.reason_phrase,
+                    fallback_text=None,
+                )
+        except (httpx.HTTPError, httpcore.NetworkError) as error:
+            if self._cancel.tripped:
+                raise Cancelled(self._cancel.reason or "stopped") from None
+            if isinstance(error, httpx.RequestError):
+                raise
+            raise httpx.RequestError(str(error) or type(error).__name__) from error
+        except httpx.InvalidURL as error:
+            raise RequestRefused(f"The URL cannot be used: {error}") from None
+        finally:
+            backend.close()
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        pieces, size = [], 0
+        # The decoded size counts: a small compressed answer may unfold to gigabytes.
+        for piece in response.iter_bytes(65536):
+            size += len(piece)
+            if size > self._max_bytes:
+                raise RequestRefused(f"The response is larger than {self._max_bytes} bytes")
+            if time.monotonic() > deadline:
+                raise RequestRefused("The response did not end in time")
+            self._cancel.check()
+            pieces.append(piece)
+        return b"".join(pieces)

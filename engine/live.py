@@ -1,0 +1,155 @@
+"""A run in progress: the one place where its events are masked and numbered, and where it ends, once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from engine.cancel import CancelToken
+from engine.context import RunContext
+from engine.jsonable import jsonable
+from engine.log import EventLog
+from engine.masking import Mask, secrets_of
+from engine.payloads import Payloads
+from engine.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, as stored and as its last event says. ``answer`` is a chat's text."""
+
+    status: str
+    outputs: dict[str, Any]
+    error: str | None
+    elapsed: float
+    tokens: int
+    steps: int
+    exceptions: int
+    usage: dict[str, int]
+    answer: str
+
+
+class Progress(Protocol):
+    """What the engine can tell about a run at any moment; None until the engine exists."""
+
+    def figures(self) -> tuple[int, int, int, dict[str, int]]:
+        """Return total tokens, steps, handled exceptions, and the tokens by kind."""
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs so far."""
+
+    def close_open(self, status: str, error: str | None) -> Iterable[dict[str, Any]]:
+        """Return a last event for each node still at work."""
+
+
+class LiveRun:
+    """Thread-safe: the engine's threads emit, any thread may `end`; what comes after that is dropped."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        log: EventLog,
+        writer: Writer,
+        record: Callable[[RunContext, Outcome], None],
+        now: Callable[[], int],
+    ) -> None:
+        self.context, self.log, self.cancel = context, log, CancelToken()
+        self.payloads = Payloads(context)
+        self.progress: Progress | None = None
+        self.ended = threading.Event()
+        self._writer, self._record, self._now = writer, record, now
+        self._mask = Mask(secrets_of(context.document))
+        self._began = time.monotonic()
+        self._started = False
+        self._answer: list[str] = []
+        self._lock = threading.RLock()
+
+    def begin(self) -> None:
+        """Send the first event, if it was not sent yet and the run has not ended."""
+        with self._lock:
+            if not self._started and not self.ended.is_set():
+                self._started = True
+                self._began = time.monotonic()
+                self._put(self.payloads.workflow_started())
+
+    def emit(self, produce: Callable[[], Iterable[dict[str, Any]]]) -> None:
+        """Send what ``produce`` makes, unless the run has ended.
+
+        It is called under the run's lock, so that the end finds each node either finished or still open.
+        """
+        with self._lock:
+            if self.ended.is_set():
+                return
+            for payload in produce():
+                if payload["event"] == "message":
+                    self._answer.append(payload["answer"])
+                self._put(payload)
+
+    def end(self, status: str, error: str | None = None, outputs: Mapping[str, Any] | None = None) -> bool:
+        """End the run: last events, then the store, then the readers. Returns False if it had ended already.
+
+        Everything that still works for the run is told to stop and finds its events dropped, so the end does
+        not wait for a node that is slow to notice.
+        """
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            self.begin()
+            self.ended.set()
+            outcome = self._outcome(status, error, outputs)
+            last = self._last_events(outcome)
+            self.log.finish([self._text(p) for p in last], lambda: self._record(self.context, outcome))
+        self.cancel.trip(error or status)
+        return True
+
+    def _put(self, payload: dict[str, Any]) -> None:
+        self.log.append(self._text(payload))
+        self._writer.mark(self.log)
+
+    def _text(self, payload: dict[str, Any] | list[Any]) -> str:
+        return self._mask(orjson.dumps(jsonable(payload)).decode())
+
+    def _outcome(self, status: str, error: str | None, outputs: Mapping[str, Any] | None) -> Outcome:
+        tokens, steps, exceptions, usage = 0, 0, 0, _no_usage()
+        if self.progress is not None:
+            tokens, steps, exceptions, usage = self.progress.figures()
+            outputs = self.progress.outputs() if outputs is None else outputs
+        answer = "".join(self._answer)
+        found = jsonable(dict(outputs or {}))
+        if self.context.is_chat and status not in ("succeeded", "partial-succeeded") and answer:
+            found = {"answer": answer, "files": []}
+        # What is stored is as clean as what was sent: an answer comes back as a later turn's history.
+        found, error, answer = orjson.loads(self._text([found, error, answer]))
+        elapsed = round(time.monotonic() - self._began, 6)
+        return Outcome(status, found, error, elapsed, tokens, steps, exceptions, usage, answer)
+
+    def _last_events(self, outcome: Outcome) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        if self.progress is not None:
+            closing = "stopped" if outcome.status == "stopped" else "failed"
+            events += self.progress.close_open(closing, outcome.error)
+        if self.context.is_chat:
+            events.append(self.payloads.message_end(outcome.usage))
+        finished = self.payloads.workflow_finished(
+            status=outcome.status,
+            outputs=outcome.outputs,
+            error=outcome.error,
+            elapsed=outcome.elapsed,
+            tokens=outcome.tokens,
+            steps=outcome.steps,
+            exceptions=outcome.exceptions,
+            finished_at=self._now(),
+        )
+        return [*events, finished]
+
+
+def _no_usage() -> dict[str, int]:
+    return {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}

@@ -1,0 +1,1 @@
+"""Language models that apps can be run with."""

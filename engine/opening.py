@@ -1,0 +1,96 @@
+"""What a run writes into the store: its row and its conversation's message at the start, how it went at the
+end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.checks import Plan
+from engine.context import RunContext
+from engine.live import Outcome
+from store import conversations
+from store import runs as rows
+from store.app_row import App
+from store.caller import Caller
+
+_NAME_LENGTH = 20
+
+
+def open_run(app: App, caller: Caller, plan: Plan) -> tuple[RunContext, rows.Run]:
+    """Store a run that is about to start; for a chat also its message, and its conversation if new."""
+    conversation, message_id = plan.conversation, None
+    chat: dict[str, Any] = {}
+    if app.mode == "advanced-chat":
+        if conversation is None:
+            conversation = conversations.open(app.id, caller, plan.inputs, _name(plan.query or ""))
+        history = conversations.history(conversation.id)
+        chat = {
+            "conversation_values": conversations.variables(conversation.id),
+            "dialogue_count": conversations.message_count(conversation.id) + 1,
+            "history": tuple((turn.query, turn.answer) for turn in history if turn.answer),
+        }
+        message_id = conversations.create_message(conversation.id, query=plan.query or "", inputs=plan.inputs).id
+    row = rows.create(
+        app_id=app.id,
+        version_id=plan.version.id,
+        caller=caller,
+        inputs=plan.inputs,
+        mode=app.mode,
+        conversation_id=conversation.id if conversation else None,
+        message_id=message_id,
+        query=plan.query,
+    )
+    context = RunContext(
+        run_id=row.id,
+        task_id=row.task_id,
+        app_id=app.id,
+        version_id=plan.version.id,
+        mode=app.mode,
+        caller=caller,
+        document=plan.document,
+        inputs=plan.inputs,
+        created_at=int(row.created_at.timestamp()),
+        query=plan.query,
+        conversation_id=row.conversation_id,
+        message_id=message_id,
+        **chat,
+    )
+    return context, row
+
+
+def record_end(context: RunContext, outcome: Outcome) -> None:
+    """Store how a run ended, and the answer of its message (also a partial one)."""
+    rows.finish(
+        context.run_id,
+        outcome.status,
+        outcome.outputs,
+        outcome.error,
+        outcome.elapsed,
+        outcome.tokens,
+        outcome.steps,
+        outcome.exceptions,
+    )
+    if context.message_id is not None:
+        status = {"failed": "error", "stopped": "stopped"}.get(outcome.status, "normal")
+        conversations.finish_message(
+            context.message_id,
+            answer=outcome.answer,
+            status=status,
+            tokens=outcome.tokens,
+            metadata={"usage": outcome.usage, "retriever_resources": []},
+            error=outcome.error,
+        )
+
+
+def save_variables(context: RunContext, values: Mapping[str, Any]) -> None:
+    """Store all variables of the run's conversation."""
+    if context.conversation_id is not None:
+        conversations.save_variables(context.conversation_id, dict(values))
+
+
+def _name(query: str) -> str:
+    if not query:
+        return "New conversation"
+    return query[:_NAME_LENGTH] + ("…" if len(query) > _NAME_LENGTH else "")

@@ -1,0 +1,99 @@
+"""The payloads a run sends, in the shapes of the API's events: the envelope, then the event's members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.context import RunContext
+
+
+class Payloads:
+    """Makes payloads for one run. Times are Unix seconds; ``elapsed_time`` is in seconds."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        chat = {
+            "conversation_id": context.conversation_id,
+            "message_id": context.message_id,
+            "created_at": context.created_at,
+        }
+        self._chat: dict[str, Any] = chat if context.is_chat else {}
+
+    def workflow_event(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Make an event of the run or of a node: ``event``, the envelope with its ids, ``data``."""
+        ids = {"workflow_run_id": self._context.run_id, "task_id": self._context.task_id}
+        if self._chat:
+            ids = {"task_id": self._context.task_id, "workflow_run_id": self._context.run_id}
+        return {"event": event, **self._chat, **ids, "data": data}
+
+    def text(self, text: str, selector: list[str]) -> dict[str, Any]:
+        """Make a piece of the answer: ``message`` in a chat, ``text_chunk`` in a workflow."""
+        if not self._chat:
+            return self.workflow_event("text_chunk", {"text": text, "from_variable_selector": selector})
+        return {
+            "event": "message",
+            **self._chat,
+            "task_id": self._context.task_id,
+            "id": self._context.message_id,
+            "answer": text,
+            "from_variable_selector": selector,
+        }
+
+    def message_end(self, usage: dict[str, int]) -> dict[str, Any]:
+        """Make the end of a chat's answer, with the tokens it took."""
+        return {
+            "event": "message_end",
+            **self._chat,
+            "task_id": self._context.task_id,
+            "id": self._context.message_id,
+            "metadata": {"usage": usage, "retriever_resources": []},
+            "files": [],
+        }
+
+    def workflow_started(self) -> dict[str, Any]:
+        """Make the first event: the inputs and the ``sys.*`` values, without the conversation's id."""
+        context = self._context
+        system = {f"sys.{k}": v for k, v in context.system_values().items() if k != "conversation_id"}
+        return self.workflow_event(
+            "workflow_started",
+            {
+                "id": context.run_id,
+                "workflow_id": context.version_id,
+                "inputs": {**context.inputs, **system},
+                "created_at": context.created_at,
+                "reason": "initial",
+            },
+        )
+
+    def workflow_finished(
+        self,
+        *,
+        status: str,
+        outputs: dict[str, Any],
+        error: str | None,
+        elapsed: float,
+        tokens: int,
+        steps: int,
+        exceptions: int,
+        finished_at: int,
+    ) -> dict[str, Any]:
+        """Make the last event of every run, however it ended."""
+        context = self._context
+        return self.workflow_event(
+            "workflow_finished",
+            {
+                "id": context.run_id,
+                "workflow_id": context.version_id,
+                "status": status,
+                "outputs": outputs,
+                "error": error,
+                "elapsed_time": elapsed,
+                "total_tokens": tokens,
+                "total_steps": steps,
+                "created_by": context.created_by(),
+                "created_at": context.created_at,
+                "finished_at": finished_at,
+                "exceptions_count": exceptions,
+                "files": [],
+            },
+        )

@@ -1,0 +1,157 @@
+"""Requests that apps make: which addresses they may reach, and how much they may take."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from engine.address_guard import AddressGuard, AddressRefused, broken_rule
+from engine.cancel import Cancelled, CancelToken
+from engine.http_client import GuardedHttpClient
+
+
+@pytest.mark.parametrize(
+    ("address", "rule"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("127.9.9.9", "loopback"),
+        ("::1", "loopback"),
+        ("0.0.0.0", "unspecified"),
+        ("::", "unspecified"),
+        ("10.0.0.1", "private"),
+        ("172.16.0.1", "private"),
+        ("192.168.1.1", "private"),
+        ("169.254.169.254", "link-local"),
+        ("fe80::1", "link-local"),
+        ("fe80::1%eth0", "link-local"),
+        ("fd00::1", "private"),
+        ("224.0.0.1", "multicast"),
+        ("ff02::1", "multicast"),
+        ("100.64.0.1", "reserved"),
+        ("240.0.0.1", "private"),
+        ("::ffff:127.0.0.1", "loopback"),
+        ("::ffff:10.0.0.1", "private"),
+        ("64:ff9b::7f00:1", "loopback"),
+        ("2002:7f00:1::", "loopback"),
+        ("nonsense", "unreadable"),
+        ("93.184.216.34", None),
+        ("2606:2800:220:1:248:1893:25c8:1946", None),
+    ],
+)
+def test_every_kind_of_address_that_is_not_public_is_named(address: str, rule: str | None) -> None:
+    assert broken_rule(address) == rule
+
+
+def guard(*addresses: str, allow: bool = False, hosts: frozenset[str] = frozenset()) -> AddressGuard:
+    return AddressGuard(allow_private=allow, allowed_hosts=hosts, resolver=lambda host, port: list(addresses))
+
+
+def test_a_host_with_one_forbidden_address_among_good_ones_is_refused() -> None:
+    with pytest.raises(AddressRefused, match=r"'mixed\.example' has a private address"):
+        guard("93.184.216.34", "10.0.0.1").address("mixed.example", 80)
+
+
+def test_an_allowed_host_and_an_allowed_network_may_be_private() -> None:
+    assert guard("10.0.0.1", hosts=frozenset({"wiki.internal"})).address("WIKI.internal", 80) == "10.0.0.1"
+    assert guard("10.0.0.1", allow=True).address("anything", 80) == "10.0.0.1"
+
+
+def test_a_host_without_address_says_so() -> None:
+    real = AddressGuard(allow_private=False, allowed_hosts=frozenset())
+    with pytest.raises(AddressRefused, match="could not be resolved"):
+        real.address("no-such-host.invalid", 80)
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A server on this machine; its paths misbehave in different ways."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/to/"):
+                self.send_response(302)
+                self.send_header("Location", self.path.removeprefix("/to/"))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            if self.path == "/slow":
+                time.sleep(5)
+            body = {"/big": b"x" * 5000, "/bomb": gzip.compress(b"x" * 100_000)}.get(self.path, b'{"fine":true}')
+            self.send_response(200)
+            if self.path == "/bomb":
+                self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+
+
+def client(*, allow: bool, cancel: CancelToken | None = None, hosts: frozenset[str] = frozenset()) -> GuardedHttpClient:
+    real = AddressGuard(allow_private=allow, allowed_hosts=hosts)
+    return GuardedHttpClient(real, cancel or CancelToken(), 4000)
+
+
+def test_a_request_to_this_machine_is_refused_with_the_rule(server: str) -> None:
+    with pytest.raises(httpx.RequestError, match="has a loopback address; requests to such addresses are refused"):
+        client(allow=False).get(server + "/")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost/", "http://[::1]/", "http://0/", "http://2130706433/", "http://0x7f.1/"]
+)
+def test_every_spelling_of_this_machine_is_refused(url: str) -> None:
+    with pytest.raises(httpx.RequestError, match=r"loopback|unspecified"):
+        client(allow=False).get(url)
+
+
+def test_a_redirect_to_a_forbidden_address_is_refused(server: str) -> None:
+    port = server.rsplit(":", 1)[1]
+    allowed = client(allow=False, hosts=frozenset({"127.0.0.1"}))
+    with pytest.raises(httpx.RequestError, match="'localhost' has a loopback address"):
+        allowed.get(f"{server}/to/http://localhost:{port}/", follow_redirects=True)
+
+
+def test_an_allowed_request_is_answered(server: str) -> None:
+    response = client(allow=True).get(server + "/", headers={}, timeout=(1, 2, 2), ssl_verify=True)
+    assert (response.status_code, response.text) == (200, '{"fine":true}')
+
+
+@pytest.mark.parametrize("path", ["/big", "/bomb"])
+def test_a_response_that_is_too_large_once_unpacked_is_refused(server: str, path: str) -> None:
+    with pytest.raises(httpx.RequestError, match="larger than 4000 bytes"):
+        client(allow=True).get(server + path)
+
+
+def test_a_request_ends_with_its_run(server: str) -> None:
+    cancel = CancelToken()
+    threading.Timer(0.2, lambda: cancel.trip("stopped")).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        client(allow=True, cancel=cancel).get(server + "/slow")
+    assert time.monotonic() - began < 1
+
+
+def test_a_slow_answer_meets_the_read_limit(server: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(httpx.RequestError):
+        client(allow=True).get(server + "/slow", timeout=(1, 0.3, 1))
+    assert time.monotonic() - began < 2
+
+
+def test_only_http_is_spoken() -> None:
+    with pytest.raises((httpx.RequestError, httpx.UnsupportedProtocol)):
+        client(allow=True).get("file:///etc/passwd")

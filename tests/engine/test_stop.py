@@ -1,0 +1,167 @@
+"""Ending a run early: at once, whatever its nodes are doing, and with everything said that has to be said."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from engine import runs
+from store import conversations
+from tests.engine.graphs import chain_document, chat_document, document, edge, end, node, template
+
+SLOW_TEMPLATE = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """An HTTP server that takes requests and does not answer for a long time."""
+    release = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            release.wait(30)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    release.set()
+    server.shutdown()
+
+
+def looping() -> dict[str, Any]:
+    nodes = [
+        node("start", "start", variables=[]),
+        node(
+            "again",
+            "loop",
+            start_node_id="s",
+            loop_count=400,
+            break_conditions=[],
+            loop_variables=[],
+            logical_operator="and",
+        ),
+        node("s", "loop-start", "again", loop_id="again", isInLoop=True),
+        node("t", "template-transform", "again", template="x", variables=[], loop_id="again", isInLoop=True),
+        end(),
+    ]
+    return document(nodes, [edge("start", "again"), edge("s", "t"), edge("again", "end")])
+
+
+def fetching(url: str, **data: Any) -> dict[str, Any]:
+    return node(
+        "fetch", "http-request", method="get", url=url, authorization={"type": "no-auth"}, headers="",
+        params="", body={"type": "none", "data": []}, timeout={}, **data,
+    )  # fmt: skip
+
+
+def stop_when_busy(bench: Any, definition: dict[str, Any], soon: Callable[..., Any]) -> tuple[float, list[Any], Any]:
+    run = bench.start(bench.app(definition))
+    live = runs._current().live[run.id]
+    soon(lambda: any('"node_started"' in text for _, text in live.log.since(0)[0][3:]))
+    time.sleep(0.2)
+    began = time.monotonic()
+    runs.stop(bench.stored(run))
+    events = bench.events(run)
+    return time.monotonic() - began, events, run
+
+
+CASES = {
+    "tokens faster than the engine looks for commands": lambda url: chat_document(delay_ms=20, chunks=500),
+    "tokens slower than a second": lambda url: chat_document(delay_ms=3000, chunks=5),
+    "a template that does not end": lambda url: chain_document(template("t", SLOW_TEMPLATE)),
+    "a server that does not answer": lambda url: chain_document(fetching(url), "body"),
+    "waiting for a retry": lambda url: chain_document(
+        fetching(
+            "http://127.0.0.1:9/",
+            retry_config={"retry_enabled": True, "max_retries": 3, "retry_interval": 5000},
+        ),
+        "body",
+    ),
+    "a loop": lambda url: looping(),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_stops_within_a_second_while(
+    case: str, bench: Any, configure: Any, silent_server: str, soon: Callable[..., Any]
+) -> None:
+    configure(allow_private_addresses=True)
+    took, events, run = stop_when_busy(bench, CASES[case](silent_server), soon)
+
+    assert took < 1
+    last = events[-1]
+    assert last["event"] == "workflow_finished"
+    assert (last["data"]["status"], last["data"]["error"]) == ("stopped", "Stopped by user.")
+    assert bench.stored(run).status == "stopped"
+    started = {e["data"]["id"] for e in events if e["event"] == "node_started"}
+    finished = {e["data"]["id"]: e["data"]["status"] for e in events if e["event"] == "node_finished"}
+    assert started == set(finished)
+    assert "failed" not in finished.values()
+
+
+def test_the_threads_of_a_stopped_run_go_away(
+    bench: Any, configure: Any, silent_server: str, soon: Callable[..., Any]
+) -> None:
+    configure(allow_private_addresses=True)
+    stop_when_busy(bench, chain_document(fetching(silent_server), "body"), soon)
+    soon(lambda: not [t for t in threading.enumerate() if t.name.startswith("Engine")])
+
+
+def test_the_answer_so_far_is_kept_when_a_chat_is_stopped(bench: Any, soon: Callable[..., Any]) -> None:
+    _, events, run = stop_when_busy(bench, chat_document(delay_ms=20, chunks=500), soon)
+    said = "".join(event["answer"] for event in events if event["event"] == "message")
+
+    assert said
+    assert [event["event"] for event in events[-2:]] == ["message_end", "workflow_finished"]
+    assert events[-1]["data"]["outputs"]["answer"] == said
+    message = conversations.history(run.conversation_id)[0]
+    assert (message.answer, message.status) == (said, "stopped")
+
+
+def test_stopping_twice_or_after_the_end_changes_nothing(bench: Any, soon: Callable[..., Any]) -> None:
+    _, events, run = stop_when_busy(bench, chat_document(delay_ms=20, chunks=500), soon)
+    runs.stop(run)
+    runs.stop(bench.stored(run))
+    assert bench.events(run) == events
+
+
+def test_a_run_that_waits_for_its_turn_can_be_stopped(bench: Any, configure: Any) -> None:
+    configure(max_concurrent_runs=1)
+    app = bench.app(chat_document(delay_ms=50, chunks=100))
+    first, second = bench.start(app), bench.start(app)
+    runs.stop(second)
+    names = [event["event"] for event in bench.events(second)]
+    assert names == ["workflow_started", "message_end", "workflow_finished"]
+    assert bench.stored(second).status == "stopped"
+    runs.stop(first)
+
+
+def test_a_run_over_its_time_fails_with_the_limit_named(bench: Any, configure: Any) -> None:
+    configure(max_execution_seconds=0.3)
+    began = time.monotonic()
+    last = bench.run(chat_document(delay_ms=50, chunks=1000))[-1]["data"]
+    assert time.monotonic() - began < 2
+    assert last["status"] == "failed"
+    assert last["error"] == "Aborted: Maximum execution time exceeded: 0.30s > 0.3s"
+
+
+def test_a_run_over_its_steps_fails_with_the_limit_named(bench: Any, configure: Any) -> None:
+    configure(max_execution_steps=5)
+    last = bench.run(looping())[-1]["data"]
+    assert last["status"] == "failed"
+    assert last["error"] == "Aborted: Maximum execution steps exceeded: 6 > 5"
+
+
+def test_shutting_down_ends_what_runs_with_the_reason(bench: Any) -> None:
+    run = bench.start(bench.app(chat_document(delay_ms=50, chunks=1000)))
+    runs.shutdown()
+    stored = bench.stored(run)
+    assert (stored.status, stored.error) == ("failed", "The server was shut down while this was running.")

@@ -1,0 +1,93 @@
+"""Templates are code from strangers: what they can do, and what they cannot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from engine.cancel import Cancelled, CancelToken
+from engine.templates import TemplatePool, TemplateRefused
+
+
+@pytest.fixture
+def pool() -> Iterator[TemplatePool]:
+    made = TemplatePool(seconds=1, memory_bytes=256 * 1024 * 1024, limit=1000)
+    yield made
+    made.close()
+
+
+def refused(pool: TemplatePool, template: str, **variables: object) -> str:
+    with pytest.raises(TemplateRefused) as caught:
+        pool.render(template, variables, CancelToken())
+    return str(caught.value)
+
+
+def test_a_template_sees_its_variables(pool: TemplatePool) -> None:
+    text = pool.render(
+        "{{ name | upper }}: {{ items | join(', ') }} ü", {"name": "bee", "items": [1, 2]}, CancelToken()
+    )
+    assert text == "BEE: 1, 2 ü"
+
+
+def test_an_endless_template_is_ended_and_the_next_one_works(pool: TemplatePool) -> None:
+    began = time.monotonic()
+    message = refused(pool, "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}")
+    assert message == "The template took longer than 1 seconds"
+    assert time.monotonic() - began < 3
+    assert pool.render("fine", {}, CancelToken()) == "fine"
+
+
+@pytest.mark.parametrize("greedy", ["{{ 'a' * 10**9 }}", "{% set x = [0] * 10**9 %}"])
+def test_a_greedy_template_fails_alone(pool: TemplatePool, greedy: str) -> None:
+    assert refused(pool, greedy) == "The template needed more memory than it may use"
+    assert pool.render("fine", {}, CancelToken()) == "fine"
+
+
+def test_a_long_output_is_refused_with_the_limit(pool: TemplatePool) -> None:
+    assert refused(pool, "{% for a in range(2000) %}x{% endfor %}") == "Output length exceeds 1000 characters"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ self.__init__.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os.environ }}",
+        "{{ items.append(1) }}",
+        "{% include '/etc/passwd' %}",
+        "{{ '%s' | format('x').__class__ }}",
+    ],
+)
+def test_a_template_cannot_leave_the_sandbox(pool: TemplatePool, attack: str) -> None:
+    assert refused(pool, attack, items=[])
+
+
+def test_a_template_error_is_told_in_a_sentence(pool: TemplatePool) -> None:
+    assert "Traceback" not in refused(pool, "{% if %}")
+    assert refused(pool, "{{ 1 / 0 }}") == "ZeroDivisionError: division by zero"
+
+
+def test_the_end_of_its_run_ends_a_template_at_once(pool: TemplatePool) -> None:
+    cancel = CancelToken()
+    threading.Timer(0.2, lambda: cancel.trip("stopped")).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        pool.render("{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}", {}, cancel)
+    assert time.monotonic() - began < 0.8
+
+
+def test_many_templates_at_once_each_get_their_own_answer(pool: TemplatePool) -> None:
+    found: dict[int, str] = {}
+
+    def work(number: int) -> None:
+        found[number] = pool.render("{{ n }}", {"n": number}, CancelToken())
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {number: str(number) for number in range(8)}
