@@ -1,0 +1,74 @@
+"""Tag ``runs``: run an app, watch it, watch it again, stop it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connexion import request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+import store.apps
+import store.runs
+from engine import runs, stream
+from store.caller import Caller
+from store.refusal import Refusal
+from store.runs import Run
+
+STREAMABLE = frozenset({"workflow", "advanced-chat"})
+
+
+async def run_app(user: Caller, app_id: str, body: dict[str, Any]) -> Response:
+    """Operation ``runApp``: everything that can be refused is refused before the stream begins."""
+    run = await run_in_threadpool(_start, user, app_id, body)
+    return stream.response(run.id)
+
+
+def _start(user: Caller, app_id: str, body: dict[str, Any]) -> Run:
+    app = store.apps.visible(user, app_id)
+    return runs.start(app, store.apps.version(app_id, None), user, body)
+
+
+async def stream_task_events(
+    user: Caller,
+    app_id: str,
+    task_id: str,
+    include_state_snapshot: bool = False,
+    continue_on_pause: bool = False,
+    last_event_id: str | None = None,
+) -> Response:
+    """Operation ``streamTaskEvents``: by run id or task id; only the caller's own runs are found."""
+    run = await run_in_threadpool(_own_run, user, app_id, task_id)
+    after = _cursor(request.headers.get("last-event-id") or last_event_id)
+    return stream.response(run.id, after=after, snapshot=include_state_snapshot)
+
+
+def _own_run(user: Caller, app_id: str, task_id: str) -> Run:
+    app = store.apps.visible(user, app_id)
+    if app.mode not in STREAMABLE:
+        raise Refusal("run_not_streamable", "mode_not_supported_for_event_reconnect")
+    run = store.runs.visible(user, app_id, task_id)
+    if run is None:
+        raise Refusal("not_found", "Workflow run not found.")
+    return run
+
+
+def _cursor(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Refusal(
+            "invalid_param",
+            "Last-Event-ID must be an id of this run's events.",
+            details=[{"type": "int_parsing", "loc": ["header", "Last-Event-ID"], "msg": "not an event id"}],
+        )
+    return int(text)
+
+
+def stop_task(user: Caller, app_id: str, task_id: str) -> dict[str, Any]:
+    """Operation ``stopTask``: always ``success``; a run that is not the caller's is left alone."""
+    store.apps.visible(user, app_id)
+    run = store.runs.visible(user, app_id, task_id)
+    if run is not None:
+        runs.stop(run)
+    return {"result": "success"}

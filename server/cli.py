@@ -1,0 +1,39 @@
+"""The ``difyspec`` command: one line here per command, what they do is in ``server.commands``.
+
+Exit codes: 0 done, 1 refused or failed (the reason on standard error), 2 wrong usage or settings.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from server.commands import accounts, apps, inspect, serving, tokens, workspaces
+
+app = typer.Typer(
+    name="difyspec",
+    help=(
+        "A contract-first server of Dify's user-scoped API (/openapi/v1).\n\n"
+        "New here? `difyspec demo` starts a server with an owner, sample apps and a token.\n\n"
+        "Settings come from the environment (DIFYSPEC_*, DATABASE_URL, REDIS_URL) or a .env file; "
+        "`difyspec check-config` shows them."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("demo")(serving.demo)
+app.command("serve")(serving.serve)
+app.command("worker")(serving.worker)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(apps.app, name="apps")
+app.command("journey")(inspect.journey)
+app.command("check-config")(inspect.check_config)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,1 @@
+"""What each command of ``difyspec`` does. Heavy imports wait until a command runs: ``--help`` stays instant."""

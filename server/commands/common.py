@@ -1,0 +1,96 @@
+"""What commands share: opening the store, printing rows or JSON, ending with a reason."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+    from store.accounts import Account
+
+
+class Format(StrEnum):
+    """How a command prints its answer."""
+
+    table = "table"
+    json = "json"
+
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="table for people, json for programs")]
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say why on standard error and end with ``code``."""
+    typer.echo(f"difyspec: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def settings() -> Settings:
+    """The settings in force; a bad one ends the command with its name and the fix (exit code 2)."""
+    from server.settings import SettingsError, load
+
+    try:
+        return load()
+    except SettingsError as error:
+        fail(str(error), 2)
+
+
+@contextmanager
+def opened() -> Iterator[Settings]:
+    """The store opened for one command; a refusal inside becomes one line and exit code 1."""
+    import store
+    from store.refusal import Refusal
+
+    current = settings()
+    try:
+        store.open(current.store_url)
+    except Exception as error:
+        fail(f"cannot open the database (setting DATABASE_URL): {error}")
+    try:
+        yield current
+    except Refusal as refusal:
+        fail(refusal.message)
+    finally:
+        store.close()
+
+
+def account_named(email: str) -> Account:
+    """The account with this e-mail, or the command ends."""
+    import store.accounts
+
+    account = store.accounts.by_email(email)
+    if account is None:
+        fail(f"no account has the e-mail {email!r}; `difyspec accounts list` shows them")
+    return account
+
+
+def show(rows: list[dict[str, Any]], output: Format, empty: str = "nothing to show") -> None:
+    """Print rows as JSON, or as a table whose columns are the first row's keys."""
+    if output is Format.json:
+        emit_json(rows)
+        return
+    if not rows:
+        typer.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*["" if value is None else str(value) for value in row.values()])
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def emit_json(value: Any) -> None:
+    """Print one JSON document; times become RFC 3339 text."""
+    import orjson
+
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())

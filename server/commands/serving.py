@@ -1,0 +1,122 @@
+"""``difyspec serve``, ``demo`` and ``worker``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from server.commands.common import fail, settings
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+    from store.accounts import Account
+
+DEMO_EMAIL = "owner@example.com"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+Host = Annotated[str | None, typer.Option(help="address to listen on; default: the setting DIFYSPEC_HOST")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="default: the setting DIFYSPEC_PORT")]
+
+
+def serve(host: Host = None, port: Port = None) -> None:
+    """Start the server with the settings of the environment."""
+    _listen(host, port)
+    from server.run import serve as run
+
+    run(settings())
+
+
+def worker() -> None:
+    """Run queued app runs outside the server (needs a shared queue; none is configurable yet)."""
+    fail("runs are executed inside `difyspec serve`; there is no shared queue to work on", 2)
+
+
+def demo(
+    directory: Annotated[Path, typer.Option("--dir", help="where all its state is kept")] = Path("difyspec-data"),
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Start a server with something to use: an owner, the sample apps, a token. State stays in one folder."""
+    _listen(host, port)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ["DIFYSPEC_DATA_DIR"] = str(directory.resolve())
+    current = settings()
+    typer.echo(_prepare(current))
+    from server.run import serve as run
+
+    run(current)
+
+
+def _listen(host: str | None, port: int | None) -> None:
+    if host:
+        os.environ["DIFYSPEC_HOST"] = host
+    if port:
+        os.environ["DIFYSPEC_PORT"] = str(port)
+
+
+def _prepare(current: Settings) -> str:
+    """Bring the demo's state in place; answer the text that says what to do next."""
+    import store
+    import store.accounts
+    import store.apps
+    import store.sessions
+    import store.workspaces
+
+    store.open(current.store_url)
+    try:
+        password = secrets.token_urlsafe(9)
+        owner = store.accounts.by_email(DEMO_EMAIL)
+        if owner is None:
+            owner = store.accounts.create(DEMO_EMAIL, "Demo Owner", password)
+            store.workspaces.create("Demo workspace", owner.id)
+            _import_examples(owner)
+        else:
+            store.accounts.set_password(owner.id, password)
+        token, _ = store.sessions.mint(
+            account_id=owner.id,
+            email=owner.email,
+            issuer=None,
+            client_id="difyspec",
+            device_label="demo",
+            ttl=timedelta(days=current.token_ttl_days),
+        )
+        app_id = next((one.id for one in store.apps.for_operator_list_all() if one.mode == "workflow"), "APP_ID")
+        workspace_id = store.workspaces.default_id(owner.id)
+    finally:
+        store.close()
+    api = f"{current.base_url}/openapi/v1"
+    return f"""
+  difyspec demo: state in {current.data_dir}
+
+  Sign in        {current.base_url}/signin   {DEMO_EMAIL}  /  {password}
+  Approve a code {current.base_url}/device
+  The contract   {api}/docs
+
+  A token for the impatient:
+
+export TOKEN={token}
+
+  Three lines to paste:
+
+curl -s {api}/account -H "Authorization: Bearer $TOKEN"
+curl -s "{api}/apps?workspace_id={workspace_id}" -H "Authorization: Bearer $TOKEN"
+curl -sN {api}/apps/{app_id}/run -H "Authorization: Bearer $TOKEN" \\
+  -H "Content-Type: application/json" -d '{{"inputs": {{"text": "Bees dance to tell the way."}}}}'
+"""
+
+
+def _import_examples(owner: Account) -> None:
+    import store.workspaces
+    from engine import definition
+    from server.commands.apps import import_one
+
+    workspace_id = store.workspaces.default_id(owner.id)
+    if workspace_id is None:
+        return
+    for path in sorted(EXAMPLES.glob("*.yml"), reverse=True):
+        import_one(workspace_id, owner.id, path, definition.load(path.read_bytes()), ["example"], publish=True)

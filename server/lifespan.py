@@ -1,0 +1,90 @@
+"""What is opened before the first request and closed after the last: the store, the engine, the threads.
+
+uvicorn waits for open connections *before* it tells the app to shut down, so an open event stream would hold
+it for ever. Therefore the signal itself, when it arrives, ends the runs; their streams send their last event
+and close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import store
+from server.settings import Settings
+from server.threads import Threads
+
+WARM_AFTER = 1.0  # seconds
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def resources(settings: Settings) -> Iterator[None]:
+    """The store and the engine, open within the ``with``. For tests and commands without uvicorn."""
+    from engine import runs
+    from engine.config import EngineConfig
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store.open(settings.store_url)
+    try:
+        runs.configure(
+            EngineConfig(
+                max_execution_seconds=settings.max_execution_seconds,
+                max_execution_steps=settings.max_execution_steps,
+                allow_private_addresses=settings.allow_private_addresses,
+                allowed_hosts=frozenset(settings.allowed_outbound_hosts),
+                max_concurrent_runs=settings.max_concurrent_runs,
+            )
+        )
+        try:
+            yield
+        finally:
+            runs.shutdown()
+    finally:
+        store.close()
+
+
+def lifespan_of(settings: Settings, threads: Threads) -> Callable[[Any], contextlib.AbstractAsyncContextManager[Any]]:
+    """The lifespan that connexion runs around the app."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
+        from engine import runs
+
+        with resources(settings):
+            end_runs_on_signal(runs.shutdown)
+            # Not at once: importing the engine would hold up the first answers.
+            asyncio.get_running_loop().call_later(WARM_AFTER, runs.warm)
+            try:
+                yield {}
+            finally:
+                threads.close()
+
+    return lifespan
+
+
+def end_runs_on_signal(end: Callable[[], None]) -> None:
+    """On a signal to stop, call ``end`` in a thread, and then the handler that was there before."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    pending: set[asyncio.Task[None]] = set()
+
+    def begin() -> None:
+        task = loop.create_task(asyncio.to_thread(end))
+        pending.add(task)
+        task.add_done_callback(pending.discard)
+
+    for number in SIGNALS:
+        before = signal.getsignal(number)
+
+        def handle(signum: int, frame: Any, before: Any = before) -> None:
+            loop.call_soon_threadsafe(begin)
+            if callable(before):
+                before(signum, frame)
+
+        signal.signal(number, handle)

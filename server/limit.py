@@ -1,0 +1,72 @@
+"""The ASGI layer of the stops "limit" and "share": asks the counters, refuses ``too_many_requests``, tells
+``RateLimit-*``.
+
+It stands twice on the journey: before "who" for what is counted by address and token (a flood costs no
+look-up), and after it for what is counted by account, however many tokens and addresses the account has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from connexion.middleware.abstract import ROUTING_CONTEXT
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.address import Networks, bucket, of_scope
+from server.limits import Counters, Outcome, Rule, digest
+from server.operation import CONTEXT
+from server.security import token_of
+from store.caller import Caller
+from store.refusal import Refusal
+
+
+class Limit:
+    """In: the rules by operationId, the counters, and the proxies whose word on addresses is believed."""
+
+    def __init__(
+        self, app: ASGIApp, rules: Mapping[str, Sequence[Rule]], counters: Counters, trusted: Networks = ()
+    ) -> None:
+        self.app, self.counters, self.trusted = app, counters, trusted
+        self.rules = {name: list(items) for name, items in rules.items() if items}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        rules = self.rules.get(scope["extensions"].get(ROUTING_CONTEXT, {}).get("operation_id"))
+        tightest: Outcome | None = None
+        for rule in rules or ():
+            key = self._key(rule, scope)
+            if key is None:
+                continue
+            outcome = await self.counters.hit(rule, key)
+            if not outcome.allowed:
+                told = f"Too many requests; try again in {max(1, outcome.reset)} seconds."
+                raise Refusal("too_many_requests", told, headers=outcome.headers())
+            if tightest is None or outcome.remaining < tightest.remaining:
+                tightest = outcome
+        if tightest is None:
+            await self.app(scope, receive, send)
+            return
+        lines = [(name.lower().encode(), value.encode()) for name, value in tightest.headers().items()]
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *lines]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, tell)
+        except Refusal as refusal:
+            refusal.headers = {**tightest.headers(), **refusal.headers}
+            raise
+
+    def _key(self, rule: Rule, scope: Scope) -> str | None:
+        """Whose counter; None where there is nothing to count (no token: the stop "who" refuses anyway)."""
+        if rule.key == "address":
+            return bucket(of_scope(scope, self.trusted))
+        if rule.key == "token":
+            token = token_of(scope)
+            return digest(token.encode("latin-1")) if token else None
+        caller: Caller = scope["extensions"][CONTEXT]["user"]
+        return caller.subject

@@ -1,0 +1,88 @@
+"""Logs: structlog over everything, one line per event, with the request's id and without secrets."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from server.request_id import CURRENT
+
+HIDDEN = "[hidden]"
+SECRET_KEYS = frozenset(
+    {
+        "access_token", "api_key", "authorization", "cookie", "csrf_token", "device_code", "password",
+        "secret",
+        "secret_key", "set-cookie", "token", "user_code", "x-csrf-token",
+    }
+)  # fmt: skip
+SECRETS = re.compile(
+    r"\b(df[oe][ae]?_|dc_)[A-Za-z0-9_-]{6,}"  # tokens and device codes
+    r"|(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # credentials in a URL
+    r"|(?<=difyspec_session=)[^;\s]+"
+)
+
+
+def redact(value: Any) -> Any:
+    """The value with every secret in it replaced; strings, dicts and lists are looked into."""
+    if isinstance(value, str):
+        return SECRETS.sub(HIDDEN, value)
+    if isinstance(value, dict):
+        return {key: HIDDEN if str(key).lower() in SECRET_KEYS else redact(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact(item) for item in value]
+    return value
+
+
+def _redacted(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    hidden: EventDict = redact(event)
+    return hidden
+
+
+def _request(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    name = CURRENT.get()
+    if name is not None:
+        event.setdefault("request_id", name)
+    return event
+
+
+def configure(level: str, form: str) -> None:
+    """Set logging up once. In: the least level, and ``console``, ``json`` or ``auto`` (console on a
+    terminal).
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    pretty = form == "console" or (form == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        _request,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    # Traces become text before they are searched for secrets: an exception's message may hold one.
+    last: list[Processor] = [structlog.processors.format_exc_info, _redacted]
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if pretty else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, *last, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, renderer],
+        )
+    )
+    # Its warnings tell, per request, what the contract says about media types; its errors we log ourselves.
+    logging.getLogger("connexion").setLevel(logging.CRITICAL)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(number, logging.WARNING))

@@ -1,0 +1,103 @@
+"""The last three stops for one operation: shape in, do, shape out. Compiled at start-up; a request walks the
+plan.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+import store.audit
+from server.blueprint import Blueprint, OperationObject, snake
+from server.bodies import Body
+from server.claims import Handler
+from server.parameters import Parameters
+from server.request_id import KEY
+from server.shape_out import ShapeOut
+from server.threads import Threads
+from store.caller import Caller
+
+CONTEXT = "connexion_context"
+Arguments = dict[str, Any]
+
+
+class ShapeIn:
+    """Parameters and body as arguments of the handler; refuses what breaks the contract."""
+
+    def __init__(self, operation: OperationObject, blueprint: Blueprint) -> None:
+        self.parameters = Parameters(operation.parameters, blueprint.schemas, snake)
+        raw_body = blueprint.schemas.deref(operation.raw.get("requestBody"))
+        self.body = Body(raw_body, blueprint.schemas) if raw_body else None
+
+    async def __call__(self, scope: Scope, receive: Receive) -> Arguments:
+        parameters = self.parameters
+        arguments = {} if parameters.none and not scope["query_string"] else parameters.read(scope)
+        if self.body is not None:
+            arguments["body"] = await self.body.read(scope, receive)
+        return arguments
+
+
+class Do:
+    """The handler: awaited when it is a coroutine function, else in a thread; given the arguments it asks
+    for.
+
+    A success of an operation with ``x-audit`` is written to the audit trail before it is told.
+    """
+
+    def __init__(self, handler: Handler, offered: frozenset[str], threads: Threads, audit: str | None = None) -> None:
+        self.handler, self.threads, self.audit = handler, threads, audit
+        self.is_async = inspect.iscoroutinefunction(handler)
+        asked = inspect.signature(handler).parameters
+        self.takes_all = any(item.kind is item.VAR_KEYWORD for item in asked.values())
+        self.asked = frozenset(asked)
+        self.wants_user = "user" in asked or self.takes_all
+        needed = {name for name, item in asked.items() if item.default is item.empty and item.kind not in (2, 4)}
+        missing = needed - offered - {"user", "token_info"}
+        if missing:
+            name = getattr(handler, "__qualname__", repr(handler))
+            raise TypeError(f"{name} asks for {', '.join(sorted(missing))}, which the contract does not offer")
+        self.fits = self.takes_all or offered <= self.asked
+
+    async def __call__(self, scope: Scope, arguments: Arguments) -> Any:
+        if not self.fits:
+            arguments = {name: value for name, value in arguments.items() if name in self.asked}
+        if self.wants_user:
+            arguments["user"] = scope["extensions"].get(CONTEXT, {}).get("user")
+        if self.is_async:
+            result = await self.handler(**arguments)
+        else:
+            result = await self.threads.run(self.handler, **arguments)
+        if self.audit is not None:
+            await self.threads.run(self._record, scope=scope)
+        return result
+
+    def _record(self, scope: Scope) -> None:
+        caller: Caller | None = scope["extensions"].get(CONTEXT, {}).get("user")
+        store.audit.record(
+            str(self.audit),
+            actor=caller.subject if caller else None,
+            request_id=scope.get(KEY),
+            **scope.get("path_params", {}),
+        )
+
+
+class Operation:
+    """An ASGI app for one operation, made of its three stops."""
+
+    __slots__ = ("do", "shape_in", "shape_out")
+
+    def __init__(
+        self,
+        shape_in: Callable[[Scope, Receive], Awaitable[Arguments]],
+        do: Callable[[Scope, Arguments], Awaitable[Any]],
+        shape_out: ShapeOut,
+    ) -> None:
+        self.shape_in, self.do, self.shape_out = shape_in, do, shape_out
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        arguments = await self.shape_in(scope, receive)
+        result = await self.do(scope, arguments)
+        await self.shape_out(result, scope, receive, send)

@@ -1,0 +1,85 @@
+"""What the stops of the journey are made of: settings, contract, handlers, counters, threads, documents and
+pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
+
+from server.address import of_environ
+from server.blueprint import DEFAULT, Blueprint, OperationObject, snake
+from server.claims import Claims, Handler
+from server.documents import documents
+from server.limits import Counters, Rule, rules_of
+from server.security import Guards
+from server.settings import Settings
+from server.threads import Threads
+
+API_LEVEL = "1.14.2"  # of the API that is spoken here; clients compare it with the range they support
+
+
+class Parts:
+    """In: the settings; for tests also another contract, other handlers, and no pages."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        contract: Path | str | dict[str, Any] = DEFAULT,
+        handlers: str | Mapping[str, Handler] = "handlers",
+        with_pages: bool = True,
+    ) -> None:
+        self.settings = settings
+        self.api_level = API_LEVEL
+        self.blueprint = Blueprint(contract)
+        self.claims = Claims(self.blueprint, handlers)
+        self.threads = Threads(settings.request_threads)
+        self.counters = Counters(settings.redis_url)
+        self.documents = documents(self.blueprint, API_LEVEL)
+        public = urlsplit(settings.base_url)
+        self.guards = Guards([f"{public.scheme}://{public.netloc}"], self.threads)
+        self.pages = pages(settings) if with_pages else None
+
+    def rules(self, *keys: str) -> dict[str, list[Rule]]:
+        """The rate limits by operationId that count by one of these keys; none at all when they are switched
+        off.
+        """
+        if not self.settings.rate_limits:
+            return {}
+        per_token = self.settings.rate_limit_per_token
+        found = {}
+        for name, operation in self.blueprint.operations.items():
+            rules = rules_of(operation.raw, self.blueprint.takes_bearer(operation), per_token)
+            found[name] = [rule for rule in rules if rule.key in keys]
+        return found
+
+    def offered(self, operation: OperationObject) -> frozenset[str]:
+        """The arguments that the contract offers to the operation's handler."""
+        names = {snake(item["name"]) for item in operation.parameters}
+        return frozenset(names | ({"body"} if "requestBody" in operation.raw else set()))
+
+
+def pages(settings: Settings) -> ASGIApp:
+    """The Flask pages as an ASGI app."""
+    from a2wsgi import WSGIMiddleware
+
+    from web.pages import create_pages
+
+    address_of = partial(of_environ, trusted=settings.trusted_proxies)
+    flask = create_pages(settings.base_url, settings.secret(), address_of)
+    mounted: ASGIApp = WSGIMiddleware(flask.wsgi_app, workers=8)
+    return mounted
+
+
+def server_version() -> str:
+    """The version of this distribution."""
+    try:
+        return version("difyspec")
+    except PackageNotFoundError:
+        return "0"

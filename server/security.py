@@ -1,0 +1,116 @@
+"""Stop "who": a bearer token or a page's cookie becomes a ``Caller``. These are connexion's security
+handlers.
+
+A token (RFC 6750 §2.1) comes in the ``Authorization`` header only. A cookie comes by itself, from any page in
+the same browser, so it counts only with proof that one of our own pages sent the request: the session's CSRF
+token in ``X-CSRF-Token``, or our exact ``Origin``.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from connexion.lifecycle import ConnexionRequest
+from connexion.security import AbstractSecurityHandler
+from starlette.types import Scope
+
+import store
+import store.cookies
+import store.sessions
+from server.parameters import cookies_of
+from server.threads import Threads
+from store.accounts import Account
+from store.caller import ACCOUNT_SCOPES, Caller
+from store.refusal import Refusal
+
+COOKIE = "difyspec_session"
+COOKIE_LIFE = timedelta(hours=12)
+MAX_CREDENTIAL = 4096
+Verify = Callable[[ConnexionRequest], Awaitable[Any]]
+
+
+def token_of(scope: Scope) -> str | None:
+    """The bearer token of a request; None without one. Raises nothing; two ``Authorization`` lines are no
+    token.
+    """
+    lines = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(lines) != 1 or len(lines[0]) > MAX_CREDENTIAL:
+        return None
+    kind, _, token = lines[0].decode("latin-1").partition(" ")
+    return token.strip() or None if kind.lower() == "bearer" else None
+
+
+class Guards:
+    """Builds the handlers of both schemes. In: the origins that are the server's own, and the threads for
+    database look-ups.
+    """
+
+    def __init__(self, origins: Iterable[str], threads: Threads) -> None:
+        self.origins, self.threads = frozenset(origins), threads
+
+    def security_map(self) -> dict[str, type[AbstractSecurityHandler]]:
+        """What connexion's ``security_map`` takes: handler classes by scheme."""
+        return {"bearer": _handler(self.bearer), "apiKey": _handler(self.cookie)}
+
+    async def bearer(self, request: ConnexionRequest) -> Any:
+        """``{"sub": Caller}`` for a live token. Raises ``unauthorized`` without one, ``invalid_token`` for a
+        dead one.
+        """
+        token = token_of(request.scope)
+        if token is None:
+            raise Refusal("unauthorized")
+        known, caller = store.sessions.remembered(token)
+        if not known:
+            caller = await self.threads.run(store.sessions.resolve, token=token)
+        if caller is None:
+            raise Refusal("invalid_token", hint="Sign in again.")
+        return {"sub": caller, "scope": " ".join(sorted(caller.scopes))}
+
+    async def cookie(self, request: ConnexionRequest) -> Any:
+        """``{"sub": Caller}`` for a signed-in page. Raises ``unauthorized``, ``csrf_failed``."""
+        cookie = cookies_of(request.scope).get(COOKIE)
+        if not cookie or len(cookie) > MAX_CREDENTIAL:
+            raise Refusal("unauthorized", "Sign in first.")
+        found = await self.threads.run(store.cookies.resolve, cookie=cookie)
+        if found is None:
+            raise Refusal("unauthorized", "The page session has ended. Sign in again.")
+        account, csrf_token = found
+        self._same_site(request.scope, csrf_token)
+        return {"sub": _caller(account), "scope": "full"}
+
+    def _same_site(self, scope: Scope, csrf_token: str) -> None:
+        sent = {name: value for name, value in scope["headers"] if name in (b"origin", b"x-csrf-token", b"host")}
+        token = sent.get(b"x-csrf-token")
+        if token is not None:
+            if not hmac.compare_digest(token, csrf_token.encode()):
+                raise Refusal("csrf_failed")
+            return
+        origin = sent.get(b"origin", b"").decode("latin-1")
+        own = f"{scope['scheme']}://{sent.get(b'host', b'').decode('latin-1')}"
+        if not origin or (origin not in self.origins and origin != own):
+            raise Refusal("csrf_failed")
+
+
+def _handler(verify: Verify) -> type[AbstractSecurityHandler]:
+    class Handler(AbstractSecurityHandler):
+        def get_fn(self, security_scheme: Any, required_scopes: Any) -> Verify:
+            return verify
+
+    return Handler
+
+
+def _caller(account: Account) -> Caller:
+    return Caller(
+        subject_type="account",
+        account_id=account.id,
+        email=account.email,
+        issuer=None,
+        name=account.name,
+        session_id="",
+        client_id="pages",
+        scopes=ACCOUNT_SCOPES,
+        expires_at=store.clock.current().now() + COOKIE_LIFE,
+    )

@@ -1,0 +1,167 @@
+"""Every setting of the server, in one model: ``DIFYSPEC_<NAME>`` in the environment, or a line in ``.env``.
+
+A value that cannot be used stops the start and says which setting it was, what was given (secrets hidden) and
+what to give instead.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Words = Annotated[list[str], NoDecode]
+SECRET_NAMES = ("secret", "password", "token_key", "api_key", "database_url", "redis_url")
+
+
+class Settings(BaseSettings):
+    """The whole configuration. Lists are written with commas."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DIFYSPEC_", env_file=".env", extra="ignore", validate_default=True, populate_by_name=True
+    )
+
+    data_dir: Path = Field(Path(".difyspec"), description="folder of the database and the server's secret")
+    database_url: str = Field(
+        "",
+        validation_alias=AliasChoices("DIFYSPEC_DATABASE_URL", "DATABASE_URL"),
+        description="sqlite:///path or postgresql://user:password@host:port/name; empty: SQLite in data_dir",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("DIFYSPEC_REDIS_URL", "REDIS_URL"),
+        description="redis://host:port/0 shares rate limits between processes; empty: memory",
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    public_url: str = Field("", description="address people reach the server at; empty: http://host:port")
+    secret_key: SecretStr = Field(SecretStr(""), description="signs form tokens; empty: made once, in data_dir")
+    token_ttl_days: int = Field(14, ge=1, le=365, description="life of a token in days")
+    known_client_ids: Words = Field(["difyctl", "difyspec"], description="clients that may start a sign-in")
+    rate_limits: bool = Field(True, description="false switches every rate limit off")
+    rate_limit_per_token: int = Field(60, ge=0, le=1_000_000, description="requests a minute per token; 0: none")
+    trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
+        [], description="networks whose X-Forwarded-For is believed"
+    )
+    cors_allow_origins: Words = Field([], description="origins of browser apps that may call the API")
+    max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="largest request body in bytes")
+    body_timeout_seconds: float = Field(30, gt=0, le=3600, description="time a request body may take to arrive")
+    request_threads: int = Field(40, ge=1, le=1000, description="threads for handlers that touch the database")
+    shutdown_seconds: int = Field(10, ge=0, le=600, description="time open requests get when the server stops")
+    allowed_outbound_hosts: Words = Field([], description="private hosts that HTTP nodes may call")
+    allow_private_addresses: bool = Field(False, description="true lets HTTP nodes call any private address")
+    max_execution_seconds: float = Field(1200, gt=0, le=86400, description="longest run in seconds")
+    max_execution_steps: int = Field(500, ge=1, le=100_000, description="most node executions of one run")
+    max_concurrent_runs: int = Field(64, ge=1, le=10_000, description="runs executed at the same time")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    access_log: bool = Field(True, description="a line for each request")
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
+
+    @field_validator("known_client_ids", "cors_allow_origins", "allowed_outbound_hosts", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        return _split(value)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> list[Any]:
+        return [ip_network(item, strict=False) if isinstance(item, str) else item for item in _split(value)]
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("cors_allow_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if origin != "*" and (not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}"):
+                raise ValueError(
+                    "each origin is scheme://host[:port] with nothing after it, for example https://app.test"
+                )
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+            raise ValueError("must start with http:// or https:// and name a host, for example https://dify.test")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise ValueError("must be sqlite:///path or postgresql://user:password@host:port/name")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must be redis://host:port/number")
+        return value or None
+
+    @property
+    def store_url(self) -> str:
+        """The database in use: ``database_url``, or SQLite in ``data_dir``."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'difyspec.db').absolute()}"
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach the server, without a trailing slash."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def secret(self) -> str:
+        """The server's secret: the setting, or one made on first use and kept in ``data_dir`` (mode 0600)."""
+        given = self.secret_key.get_secret_value()
+        if given:
+            return given
+        kept = self.data_dir / "secret.key"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(kept, "x", opener=_private) as file:
+                file.write(secrets.token_urlsafe(32))
+        except FileExistsError:
+            pass
+        return kept.read_text().strip()
+
+
+def _split(value: Any) -> Any:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the text names each setting, the value and the fix."""
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings from the environment, ``.env`` and ``overrides`` (which win). Raises ``SettingsError``."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_tell(item) for item in error.errors())) from None
+
+
+def _tell(item: Any) -> str:
+    name = str(item["loc"][0]).lower().removeprefix("difyspec_") if item["loc"] else "settings"
+    given = "(hidden)" if any(secret in name for secret in SECRET_NAMES) else repr(item["input"])
+    field = Settings.model_fields.get(name)
+    meaning = f" ({field.description})" if field and field.description else ""
+    reason = item["msg"].removeprefix("Value error, ")
+    return f"DIFYSPEC_{name.upper()} = {given} cannot be used: {reason}.{meaning}"

@@ -1,0 +1,105 @@
+"""The command line as an operator uses it: real commands, a real database file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from server.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Shell:
+    """Runs commands with one database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.env = {
+            "DATABASE_URL": f"sqlite:///{folder / 'cli.db'}",
+            "DIFYSPEC_DATA_DIR": str(folder),
+            "DIFYSPEC_PASSWORD": "correct horse",
+        }
+        self.runner = CliRunner()
+
+    def __call__(self, *words: str, code: int = 0, **env: str) -> str:
+        done = self.runner.invoke(app, list(words), env={**self.env, **env})
+        assert done.exit_code == code, done.output
+        return done.output
+
+    def rows(self, *words: str) -> list[dict]:
+        return json.loads(self(*words, "-o", "json"))
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def owner(shell: Shell) -> str:
+    shell("accounts", "create", "ada@example.com")
+    return "ada@example.com"
+
+
+@pytest.mark.parametrize("words", [(), ("apps",), ("tokens", "create"), ("demo",), ("serve",)])
+def test_help_teaches_every_level(shell: Shell, words: tuple[str, ...]) -> None:
+    assert "Usage" in shell(*words, "--help")
+
+
+def test_a_token_is_shown_once_and_listed_without_its_secret(shell: Shell, owner: str) -> None:
+    token = shell("tokens", "create", owner).strip()
+    assert token.startswith("dfoa_")
+    listed = shell("tokens", "list", owner, "-o", "json")
+    assert token not in listed
+    assert len(json.loads(listed)) == 1
+
+
+def test_an_external_subject_gets_a_token_without_an_account(shell: Shell) -> None:
+    token = shell("tokens", "create", "guest@partner.example", "--external", "https://login.partner.example")
+    assert token.startswith("dfoe_")
+
+
+def test_the_examples_import_and_export_unchanged(shell: Shell, owner: str) -> None:
+    rows = shell.rows("apps", "import", str(ROOT / "examples"))
+    assert len(rows) == 6
+    first = rows[0]
+    assert shell("apps", "export", first["id"]) == Path(first["file"]).read_text(encoding="utf-8")
+
+
+def test_one_bad_definition_stores_nothing_and_names_the_key(shell: Shell, owner: str, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yml"
+    bad.write_text("version: '0.6.0'\nkind: app\napp: {name: Broken, mode: workflow}\n")
+    good = next(iter(sorted((ROOT / "examples").glob("*.yml"))))
+    out = shell("apps", "import", str(good), str(bad), code=1)
+    assert "bad.yml" in out
+    assert "workflow" in out
+    assert shell.rows("apps", "list") == []
+
+
+def test_access_publish_and_delete(shell: Shell, owner: str) -> None:
+    one = shell.rows("apps", "import", str(ROOT / "examples" / "ask.yml"))[0]["id"]
+    shell("apps", "access", one, "public")
+    assert shell.rows("apps", "list")[0]["access"] == "public"
+    shell("apps", "access", one, "nobody", code=2)
+    shell("apps", "delete", one, "--yes")
+    assert shell.rows("apps", "list") == []
+    assert "there is no app" in shell("apps", "publish", one, code=1)
+
+
+def test_a_banned_account_loses_its_tokens(shell: Shell, owner: str) -> None:
+    shell("tokens", "create", owner)
+    shell("accounts", "set-status", owner, "banned")
+    assert shell.rows("tokens", "list", owner) == []
+
+
+def test_a_bad_setting_is_named_with_its_fix(shell: Shell) -> None:
+    out = shell("check-config", code=2, DIFYSPEC_TOKEN_TTL_DAYS="1000")
+    assert "TOKEN_TTL_DAYS" in out.upper()
+
+
+def test_the_journey_lists_its_stops_in_order(shell: Shell) -> None:
+    stops = [row["stop"] for row in shell.rows("journey")]
+    assert stops.index("body gate") < stops.index("route") < stops.index("who") < stops.index("do")

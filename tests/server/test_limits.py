@@ -1,0 +1,101 @@
+"""Rate limits come from the contract, count in separate buckets, and say when to come back."""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+import pytest
+
+from server.limits import Counters, Rule, rules_of
+from tests.server.conftest import Client, MakeClient
+
+BODY = {"name": "a"}
+
+
+def spend(call: Client, times: int = 3, **headers: str) -> list[int]:
+    return [call("POST", "/oauth", json=BODY, headers=headers).status_code for _ in range(times)]
+
+
+def test_a_spent_bucket_says_when_to_come_back(call: Client) -> None:
+    first = call("POST", "/oauth", json=BODY)
+    assert (first.headers["ratelimit-limit"], first.headers["ratelimit-remaining"]) == ("3", "2")
+    assert spend(call, 2) == [200, 200]
+    answer = call("POST", "/oauth", json=BODY)
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert answer.headers["ratelimit-remaining"] == "0"
+    assert (answer.json()["error"], answer.json()["code"]) == ("slow_down", "too_many_requests")
+
+
+def test_refused_requests_also_tell_what_is_left(call: Client) -> None:
+    assert call("POST", "/oauth", json={}).headers["ratelimit-remaining"] == "2"
+
+
+def test_addresses_have_their_own_buckets(make: MakeClient) -> None:
+    call = make()
+    assert spend(call, 4) == [200, 200, 200, 429]
+    assert spend(Client(call.app, "192.0.2.2"), 1) == [200]
+
+
+def test_a_forwarded_address_counts_only_from_a_trusted_proxy(make: MakeClient) -> None:
+    liar = make()
+    assert [spend(liar, 1, **{"X-Forwarded-For": f"198.51.100.{n}"})[0] for n in range(4)] == [
+        200,
+        200,
+        200,
+        429,
+    ]
+    behind = make(trusted_proxies="192.0.2.0/24")
+    assert [spend(behind, 1, **{"X-Forwarded-For": f"198.51.100.{n}"})[0] for n in range(4)] == [200] * 4
+
+
+def test_each_token_has_its_own_minute(make: MakeClient, bearer: dict[str, str], external: dict[str, str]) -> None:
+    call = make(rate_limit_per_token=2)
+    assert [call("GET", "/me", headers=bearer).status_code for _ in range(3)] == [200, 200, 429]
+    assert call("DELETE", "/me", headers=bearer).status_code == 429
+    assert call("GET", "/me", headers=external).status_code == 200
+
+
+def test_no_token_is_no_bucket(make: MakeClient) -> None:
+    call = make(rate_limit_per_token=1)
+    assert [call("GET", "/me").status_code for _ in range(3)] == [401, 401, 401]
+
+
+@pytest.mark.parametrize("off", [{"rate_limits": False}, {"rate_limits": "false"}])
+def test_limits_can_be_switched_off(make: MakeClient, off: dict[str, object]) -> None:
+    call = make(**off)
+    assert spend(call, 5) == [200] * 5
+    assert "ratelimit-limit" not in call("POST", "/oauth", json=BODY).headers
+
+
+def test_zero_requests_a_minute_means_no_such_limit() -> None:
+    assert rules_of({}, True, 0) == []
+    assert rules_of({}, True, 60) == [Rule("api", "token", 60, 60)]
+    assert rules_of({}, False, 60) == []
+
+
+def test_a_rule_the_server_cannot_count_stops_the_start() -> None:
+    with pytest.raises(ValueError, match="key is one of"):
+        rules_of({"x-rate-limit": [{"bucket": "a", "key": "mood", "limit": 1, "window": 1}]}, False, 60)
+
+
+async def _three(counters: Counters, rule: Rule, key: str) -> list[bool]:
+    return [(await counters.hit(rule, key)).allowed for _ in range(3)]
+
+
+def test_two_processes_share_a_bucket_in_redis() -> None:
+    import asyncio
+
+    url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+    rule = Rule(f"test-{uuid.uuid4()}", "address", 4, 30)
+
+    async def both() -> list[bool]:
+        first, second = Counters(url), Counters(url)
+        return await _three(first, rule, "a") + await _three(second, rule, "a")
+
+    try:
+        outcome = asyncio.run(both())
+    except Exception as error:
+        pytest.skip(f"no Redis: {error}")
+    assert outcome == [True] * 4 + [False] * 2

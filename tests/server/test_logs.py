@@ -1,0 +1,46 @@
+"""Logs name the request and hide secrets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from server.logs import redact
+from tests.server.conftest import MakeClient
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token dfoa_abcdefghijklmnop",
+        "token dfoe_abcdefghijklmnop",
+        "code dc_abcdefghijklmnop",
+        "Authorization: Bearer abcdefghijklmnop",
+        "Cookie: a=1; difyspec_session=abcdefghijklmnop; b=2",
+        "postgresql://abcdefgh:abcdefghijklmnop@db/x",
+    ],
+)
+def test_a_secret_in_a_text_is_hidden(text: str) -> None:
+    assert "abcdefghijklmnop" not in redact(text)
+
+
+def test_a_secret_member_is_hidden_at_any_depth() -> None:
+    told = redact({"a": [{"Password": "x", "name": "n"}], "user_code": "ABCD-EFGH"})
+    assert told == {"a": [{"Password": "[hidden]", "name": "n"}], "user_code": "[hidden]"}
+
+
+def test_plain_words_stay() -> None:
+    told = {"path": "/token", "text": "the bearer of news; dc_ and dfoa_ are prefixes; http://host:80/x@y"}
+    assert redact(told) == told
+
+
+def test_a_request_is_one_line_with_its_name(capsys: pytest.CaptureFixture[str], make: MakeClient) -> None:
+    call = make(access_log=True, log_format="json")
+    capsys.readouterr()
+    answer = call("GET", "/nothing?token=dfoa_abcdefghijklmnop")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert len(lines) == 1
+    assert lines[0]["request_id"] == answer.headers["x-request-id"]
+    assert (lines[0]["method"], lines[0]["path"], lines[0]["status"]) == ("GET", "/tiny/nothing", 404)
+    assert "dfoa_abc" not in str(lines)

@@ -1,0 +1,68 @@
+"""Settings come from the environment; a bad one stops the start and says how to mend it."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from server.settings import SettingsError, load
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("DIFYSPEC_PORT", "99999", "DIFYSPEC_PORT = '99999'"),
+        ("DIFYSPEC_TOKEN_TTL_DAYS", "0", "DIFYSPEC_TOKEN_TTL_DAYS"),
+        ("DIFYSPEC_TOKEN_TTL_DAYS", "366", "DIFYSPEC_TOKEN_TTL_DAYS"),
+        ("DIFYSPEC_TRUSTED_PROXIES", "10.0.0.0/8,proxy", "'proxy'"),
+        ("DIFYSPEC_CORS_ALLOW_ORIGINS", "https://app.test/", "scheme://host"),
+        ("DIFYSPEC_PUBLIC_URL", "dify.test", "https://dify.test"),
+        ("DIFYSPEC_LOG_LEVEL", "loud", "DIFYSPEC_LOG_LEVEL"),
+        ("DATABASE_URL", "mysql://root:hunter2@db/x", "postgresql://"),
+        ("REDIS_URL", "http://x:hunter2@y", "redis://host:port"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_name_and_the_fix(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as error:
+        load(_env_file=None)
+    assert told in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_all_bad_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFYSPEC_PORT", "x")
+    monkeypatch.setenv("DIFYSPEC_MAX_BODY_BYTES", "1")
+    with pytest.raises(SettingsError) as error:
+        load(_env_file=None)
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_the_database_is_read_from_either_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert load(_env_file=None, data_dir=tmp_path).store_url == f"sqlite:///{tmp_path}/difyspec.db"
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a:b@c:1/d")
+    assert load(_env_file=None).store_url == "postgresql://a:b@c:1/d"
+    monkeypatch.setenv("DIFYSPEC_DATABASE_URL", "sqlite:///own.db")
+    assert load(_env_file=None).store_url == "sqlite:///own.db"
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFYSPEC_KNOWN_CLIENT_IDS", "a, b")
+    assert load(_env_file=None).known_client_ids == ["a", "b"]
+
+
+def test_the_secret_is_made_once_and_kept_to_the_owner(tmp_path: Path) -> None:
+    settings = load(_env_file=None, data_dir=tmp_path / "new")
+    assert settings.secret() == settings.secret()
+    assert len(settings.secret()) == 43
+    assert stat.S_IMODE((tmp_path / "new" / "secret.key").stat().st_mode) == 0o600
+    assert load(_env_file=None, data_dir=tmp_path, secret_key="given").secret() == "given"
+
+
+def test_a_secret_does_not_show_in_the_settings_text() -> None:
+    assert "hunter2" not in repr(load(_env_file=None, secret_key="hunter2"))
