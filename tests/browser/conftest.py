@@ -1,0 +1,143 @@
+"""Chromium against a real server on a free port; a page that logs or breaks anything fails its test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+pytest.importorskip("playwright.sync_api")
+from a2wsgi import WSGIMiddleware
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+import store
+import store.accounts
+import store.device
+import store.sessions
+from web.pages import create_pages
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+SWITCHES = [
+    f"--{name}"
+    for name in (
+        "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync",
+    )
+]  # fmt: skip
+EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all tests; each gets a context (cookies, viewport) of its own."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine; name one in CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Iterator[str]:
+    """The address of a running server with a fresh store in which Ada has an account."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store.open(f"sqlite:///{tmp_path}/browser.db")
+    store.accounts.create(EMAIL, "Ada", PASSWORD)
+    pages = create_pages(f"http://127.0.0.1:{port}", "a secret for tests", lambda environ: str(environ["REMOTE_ADDR"]))
+    app: Any = WSGIMiddleware(pages)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    give_up = time.monotonic() + 10
+    while not server.started and time.monotonic() < give_up:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+    store.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(chromium: Browser, base: str) -> Iterator[Open]:
+    """Opens a page in a new context and watches it: whatever it reports to the console is a failure."""
+    contexts: list[BrowserContext] = []
+    reports: list[str] = []
+
+    def start(path: str = "/", **options: Any) -> Page:
+        context = chromium.new_context(base_url=base, **options)
+        context.set_default_timeout(5_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: reports.append(message.text))
+        page.on("pageerror", lambda error: reports.append(str(error)))
+        page.on("dialog", lambda dialog: reports.append(f"dialog: {dialog.message}"))
+        page.goto(path)
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    # Chromium reports an answer of 4xx to the console; those are intended here.
+    assert [report for report in reports if "Failed to load resource" not in report] == []
+
+
+@pytest.fixture
+def signed_in(visit: Open) -> Callable[..., Page]:
+    """Opens a page as Ada."""
+
+    def start(path: str = "/devices", **options: Any) -> Page:
+        page = visit("/signin", **options)
+        sign_in(page)
+        page.goto(path)
+        return page
+
+    return start
+
+
+def sign_in(page: Page, password: str = PASSWORD) -> None:
+    """Fill in the sign-in form that the page shows."""
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+
+
+def ask(label: str = "Ada's laptop", address: str = "127.0.0.1") -> str:
+    """A device asks to be let in; its user code."""
+    return store.device.start("difyctl", label, address).user_code
+
+
+def connect(label: str) -> str:
+    """A device of Ada's that is signed in already; its token."""
+    ada = store.accounts.by_email(EMAIL)
+    assert ada is not None
+    token, _ = store.sessions.mint(
+        account_id=ada.id,
+        email=ada.email,
+        issuer=None,
+        client_id="difyctl",
+        device_label=label,
+        ttl=timedelta(14),
+    )
+    return token
+
+
+def status_of(code: str) -> str:
+    """The state of a device's request."""
+    flow = store.device.lookup(code)
+    assert flow is not None
+    return flow.status

@@ -1,0 +1,54 @@
+"""Moments in words, for the templates: they are rendered on the server because the pages run no script."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import UTC, datetime
+
+import store.clock
+
+# Networks of a home or an office. Python's ``is_private`` also counts documentation and test ranges.
+LOCAL = [
+    ipaddress.ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10")
+]
+STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest whole unit: ``3 minutes``; under a minute ``less than a minute``."""
+    for size, unit in STEPS:
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return "less than a minute"
+
+
+def since(moment: datetime) -> str:
+    """``3 minutes ago``; within a minute, or ahead of the clock, ``just now``."""
+    passed = (store.clock.current().now() - moment).total_seconds()
+    return f"{span(passed)} ago" if passed >= 60 else "just now"
+
+
+def until(moment: datetime) -> str:
+    """``in 14 days``, or ``expired``."""
+    left = (moment - store.clock.current().now()).total_seconds()
+    return f"in {span(left)}" if left > 0 else "expired"
+
+
+def full(moment: datetime) -> str:
+    """The moment itself, for the tooltip: ``23 November 2026, 18:38 UTC``."""
+    utc = moment.astimezone(UTC)
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
+
+
+def place(address: str) -> str:
+    """An address with what can honestly be said about where it is."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address or "unknown"
+    if parsed.is_loopback:
+        return f"{address} (the machine this server runs on)"
+    if any(parsed in network for network in LOCAL):
+        return f"{address} (a local network)"
+    return address
