@@ -1,0 +1,29 @@
+"""This server, as ``difyspec serve`` runs it; ``BENCH_STOCK=1`` takes connexion's own machinery instead."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Serve on the port given as argument."""
+    import uvicorn
+
+    from server.app import create_app, create_stock_app
+    from server.settings import load
+
+    settings = load(
+        database_url=f"sqlite:///{os.environ['BENCH_DATABASE']}",
+        rate_limits=False,
+        access_log=False,
+        log_level="error",
+        port=int(sys.argv[1]),
+        secret_key="benchmark-only-secret-0123456789",
+    )
+    factory = create_stock_app if os.environ.get("BENCH_STOCK") else create_app
+    uvicorn.run(factory(settings), port=settings.port, log_level="error", access_log=False)
+
+
+if __name__ == "__main__":
+    main()
