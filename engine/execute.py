@@ -11,7 +11,6 @@ from graphon.engine import Engine
 
 from engine.address_guard import AddressGuard
 from engine.config import EngineConfig
-from engine.factory import Renderer, Services
 from engine.graph import GraphRefused, build, graph_of
 from engine.http_client import GuardedHttpClient
 from engine.jsonable import jsonable
@@ -19,6 +18,7 @@ from engine.layers import ConversationLayer, PublishLayer
 from engine.live import LiveRun
 from engine.mapper import Mapper
 from engine.memory import History
+from engine.services import Renderer, Services
 from engine.templates import TemplatePool
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from graphon.variables.segments import Segment
 from graphon.variables.types import SegmentType
 
 from engine.context import RunContext
-from engine.factory import DifyNodeFactory, Services
+from engine.factory import DifyNodeFactory
+from engine.services import Services
 
 _EMPTY: dict[str, Any] = {"number": 0, "integer": 0, "float": 0.0, "object": {}, "boolean": False}
 _PARALLEL_WORKERS = 4

@@ -69,7 +69,7 @@ def test_a_definition_runs_and_gives_the_same_events_twice(bench: Any, path: Pat
     assert last["event"] == "workflow_finished"
     if path.stem in NEEDS_CODE:
         assert last["data"]["status"] == "failed"
-        assert last["data"]["error"] == "Code nodes cannot run on this server yet"
+        assert last["data"]["error"] == "Nodes of type 'code' cannot run on this server"
     else:
         assert last["data"]["status"] == "succeeded", last["data"]["error"]
     open_nodes: set[str] = set()

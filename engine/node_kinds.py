@@ -1,0 +1,100 @@
+"""The node types this server can run: for each its class and the services that its nodes are made with.
+
+A new type is one line in `KINDS`, and a function if its nodes need services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from graphon.enums import BuiltinNodeTypes as T
+from graphon.nodes.answer.answer_node import AnswerNode
+from graphon.nodes.base.node import Node
+from graphon.nodes.end.end_node import EndNode
+from graphon.nodes.http_request.config import build_http_request_config
+from graphon.nodes.http_request.node import HttpRequestNode, HttpRequestNodeDependencies
+from graphon.nodes.if_else.if_else_node import IfElseNode
+from graphon.nodes.iteration.iteration_node import IterationNode
+from graphon.nodes.iteration.iteration_start_node import IterationStartNode
+from graphon.nodes.list_operator.node import ListOperatorNode
+from graphon.nodes.llm import LLMNode
+from graphon.nodes.loop.loop_end_node import LoopEndNode
+from graphon.nodes.loop.loop_node import LoopNode
+from graphon.nodes.loop.loop_start_node import LoopStartNode
+from graphon.nodes.start import StartNode
+from graphon.nodes.template_transform.template_transform_node import TemplateTransformNode
+from graphon.nodes.variable_aggregator.variable_aggregator_node import VariableAggregatorNode
+from graphon.nodes.variable_assigner.v1.node import VariableAssignerNode as AssignerV1
+from graphon.nodes.variable_assigner.v2.node import VariableAssignerNode as AssignerV2
+
+from engine.services import NoFiles, Serializer, Services
+
+
+def _nothing(services: Services, data: Any) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A node class, and what its nodes are made with: keyword arguments, from the run and the node's data."""
+
+    node: type[Node[Any]]
+    services: Callable[[Services, Any], dict[str, Any]] = _nothing
+
+
+def _llm(services: Services, data: Any) -> dict[str, Any]:
+    return {
+        "model_instance": services.model(data.model),
+        "memory": services.history if data.memory else None,
+        "llm_file_saver": NoFiles(),
+        "prompt_message_serializer": Serializer(),
+        "jinja2_template_renderer": services.renderer,
+        "default_query_selector": ("sys", "query"),
+    }
+
+
+def _template(services: Services, data: Any) -> dict[str, Any]:
+    return {"jinja2_template_renderer": services.renderer, "max_output_length": services.max_output_characters}
+
+
+def _http(services: Services, data: Any) -> dict[str, Any]:
+    files: Any = NoFiles()
+    return {
+        "http_request_config": build_http_request_config(ssrf_default_max_retries=0),
+        "dependencies": HttpRequestNodeDependencies(
+            tool_file_manager_factory=NoFiles,
+            file_manager=files,
+            file_reference_factory=files,
+            http_client=services.http_client,
+        ),
+    }
+
+
+KINDS: dict[str, Kind] = {
+    T.START: Kind(StartNode),
+    T.END: Kind(EndNode),
+    T.ANSWER: Kind(AnswerNode),
+    T.IF_ELSE: Kind(IfElseNode),
+    T.ITERATION: Kind(IterationNode),
+    T.ITERATION_START: Kind(IterationStartNode),
+    T.LOOP: Kind(LoopNode),
+    T.LOOP_START: Kind(LoopStartNode),
+    T.LOOP_END: Kind(LoopEndNode),
+    T.VARIABLE_AGGREGATOR: Kind(VariableAggregatorNode),
+    T.LEGACY_VARIABLE_AGGREGATOR: Kind(VariableAggregatorNode),
+    T.VARIABLE_ASSIGNER: Kind(AssignerV2),
+    T.LIST_OPERATOR: Kind(ListOperatorNode),
+    T.LLM: Kind(LLMNode, _llm),
+    T.TEMPLATE_TRANSFORM: Kind(TemplateTransformNode, _template),
+    T.HTTP_REQUEST: Kind(HttpRequestNode, _http),
+}
+_FIRST_ASSIGNER = Kind(AssignerV1)
+
+
+def kind_of(data: Any) -> Kind | None:
+    """Return how nodes with this data (the engine's, unchecked) are made; None for a type nobody knows."""
+    if data.type == T.VARIABLE_ASSIGNER and data.get("items") is None and str(data.version) != "2":
+        return _FIRST_ASSIGNER
+    return KINDS.get(data.type)

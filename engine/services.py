@@ -1,0 +1,62 @@
+"""What the nodes of a run share: models, templates, HTTP, history, and the flag that ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphon.template_rendering import Jinja2TemplateRenderer, TemplateRenderError
+
+from engine.cancel import CancelToken
+from engine.jsonable import jsonable
+from engine.models.base import BaseModelAdapter
+from engine.models.echo import EchoModel
+from engine.templates import TemplatePool, TemplateRefused
+
+
+class Renderer(Jinja2TemplateRenderer):
+    """The engine's template port, on our confined workers."""
+
+    def __init__(self, pool: TemplatePool, cancel: CancelToken) -> None:
+        self._pool, self._cancel = pool, cancel
+
+    def render_template(self, template: str, variables: Mapping[str, Any]) -> str:
+        """Return the template's text. Raises TemplateRenderError with the reason."""
+        try:
+            return self._pool.render(template, variables, self._cancel)
+        except TemplateRefused as error:
+            raise TemplateRenderError(str(error)) from None
+
+
+class Serializer:
+    """How a prompt is shown in a node's process data."""
+
+    def serialize(self, *, model_mode: object, prompt_messages: Any) -> Any:
+        """Return the messages as plain JSON values."""
+        return [jsonable(message) for message in prompt_messages]
+
+
+class NoFiles:
+    """Stands in for the file services: a node that needs one fails with this text."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def refuse(*args: Any, **options: Any) -> Any:
+            raise ValueError("Files cannot be used on this server yet")
+
+        return refuse
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the nodes of one run share."""
+
+    cancel: CancelToken
+    renderer: Renderer
+    http_client: Any
+    history: Any
+    max_output_characters: int
+
+    def model(self, config: Any) -> BaseModelAdapter:
+        """Return a model of its own for one node (the engine assigns parameters on it)."""
+        return EchoModel(config.provider, config.name, config.completion_params, self.cancel)
