@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import sqlite3
 import time
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -124,16 +126,19 @@ def describe(who: tuple[str, str, str], app_id: str) -> dict[str, Any] | None:
 
 
 def device_code(client_id: str, label: str) -> dict[str, Any]:
-    """The answer of ``createDeviceCode``, with its one insert."""
-    import secrets
-
+    """The answer of ``createDeviceCode``: old codes swept, the new one stored, the audit trail written."""
     device, user = "dc_" + secrets.token_urlsafe(24), "".join(secrets.choice("ABCDEFGH") for _ in range(8))
     now = int(time.time() * 1e6)
+    DB.execute("DELETE FROM device_flows WHERE expires_at < ?", (now - 86_400_000_000,))
     hashed = [hashlib.sha256(one.encode()).hexdigest() for one in (device, device + user)]
     DB.execute(
         "INSERT INTO device_flows (device_hash, user_hash, client_id, device_label, address, status, interval_s,"
         " created_at, expires_at) VALUES (?, ?, ?, ?, '', 'pending', 5, ?, ?)",
         (*hashed, client_id, label, now, now + 900_000_000),
+    )
+    DB.execute(
+        "INSERT INTO audit (id, at, event, actor, request_id, fields) VALUES (?, ?, ?, NULL, ?, '{}')",
+        (str(uuid.uuid4()), now, "oauth.device_code_created", secrets.token_urlsafe(16)),
     )
     page = "http://127.0.0.1:8000/device"
     return {

@@ -44,18 +44,18 @@ async def idle(base: str, pid: int, method: str, path: str, count: int, **reques
     """Hold ``count`` streams open: KiB each, and the median seconds of a ``_health`` meanwhile."""
     limits = httpx.Limits(max_connections=count + 10)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
-        before = memory_kib(pid)
-        tasks = []
-        gate = asyncio.Event()
+        before, opened = memory_kib(pid), asyncio.Semaphore(0)
 
         async def hold() -> None:
             async with client.stream(method, base + path, **request) as response:
+                response.raise_for_status()
+                opened.release()
                 async for _ in response.aiter_bytes():
-                    if gate.is_set():
-                        return
+                    pass
 
         tasks = [asyncio.create_task(hold()) for _ in range(count)]
-        await asyncio.sleep(3)
+        for _ in range(count):
+            await asyncio.wait_for(opened.acquire(), 60)
         each = (memory_kib(pid) - before) / count
         pings = []
         for _ in range(50):
@@ -88,8 +88,7 @@ async def measure(
     print(f"{'':24}{'difyspec':>14}{'starlette':>14}")
     print(f"{'first event, ms':24}{median(mine, 'first') * 1e3:14.1f}{median(theirs, 'first') * 1e3:14.1f}")
     print(f"{'events a second':24}{median(mine, 'rate'):14.0f}{median(theirs, 'rate'):14.0f}")
-    # A model that waits keeps the run open, so every follower is idle.
-    slow = {"inputs": {}, "query": "hold", "response_mode": "streaming"}
+    slow = {"inputs": {}, "query": "hold"}
     task = await slow_task(ours[0], made, bearer, slow)
     path = f"/openapi/v1/apps/{made.slow_id}/tasks/{task}/events"
     each, ping = await idle(*ours, "GET", path, held, headers=bearer)

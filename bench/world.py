@@ -19,6 +19,7 @@ class World:
     workspace_id: str
     app_id: str
     chatflow_id: str
+    slow_id: str
 
 
 def build(folder: Path, apps: int) -> World:
@@ -35,8 +36,11 @@ def build(folder: Path, apps: int) -> World:
     owner = store.accounts.create("bench@example.com", "Bench", "correct horse")
     workspace = store.workspaces.create("Bench", owner.id)
     made = []
-    for path in (EXAMPLE, CHATFLOW):
-        loaded = definition.load(path.read_bytes())
+    chatflow = CHATFLOW.read_text(encoding="utf-8")
+    # A model that waits this long keeps its run open, so that whoever follows it is idle.
+    slow = chatflow.replace("completion_params: {}", "completion_params: {delay_ms: 120000}")
+    for source in (EXAMPLE.read_text(encoding="utf-8"), chatflow, slow):
+        loaded = definition.load(source.encode())
         one = store.apps.create(
             workspace.id,
             owner.id,
@@ -44,7 +48,7 @@ def build(folder: Path, apps: int) -> World:
             mode=loaded.mode,
             description=loaded.description,
             definition=loaded.document,
-            source=path.read_text(encoding="utf-8"),
+            source=source,
             tags=["bench"],
         )
         store.apps.publish(one.id)
@@ -70,4 +74,4 @@ def build(folder: Path, apps: int) -> World:
         ttl=timedelta(days=1),
     )
     store.close()
-    return World(database, token, workspace.id, made[0], made[1])
+    return World(database, token, workspace.id, *made)
