@@ -20,6 +20,7 @@ from engine.config import EngineConfig
 from store import accounts, app_changes, apps, sessions, workspaces
 from store import runs as rows
 from store.caller import Caller
+from tests.judge import wrong_with
 
 _names = itertools.count(1)
 
@@ -59,14 +60,16 @@ class Bench:
     def numbered(
         self, run: rows.Run, after: int | None = 0, *, snapshot: bool = False
     ) -> list[tuple[int, dict[str, Any]]]:
-        """Follow a run to its end, with the numbers."""
+        """Follow a run to its end, with the numbers; each event fits its schema in the contract."""
 
         async def collect() -> list[tuple[int, dict[str, Any]]]:
             async with asyncio.timeout(60):
                 source = runs.follow(run.id, after=after, snapshot=snapshot)
                 return [(seq, json.loads(payload)) async for seq, payload in source]
 
-        return asyncio.run(collect())
+        found = asyncio.run(collect())
+        assert [problem for _, event in found for problem in wrong_with(event)] == [], "against the contract"
+        return found
 
     def run(
         self, definition: dict[str, Any], inputs: dict[str, Any] | None = None, **body: Any

@@ -267,7 +267,9 @@ def test_runs_that_an_earlier_process_left_are_ended_with_the_reason(bench: Any,
         app_id=app.id, version_id=app.published_id, caller=bench.caller, inputs={}, mode=app.mode, query="hi"
     )
     rows.begin(row.id)
-    stored_events.append(row.id, 1, ['{"event":"workflow_started"}'])
+    chunk = {"event": "text_chunk", "workflow_run_id": row.id, "task_id": row.task_id, "data": {"text": "Hi"}}
+    chunk["data"]["from_variable_selector"] = None
+    stored_events.append(row.id, 1, [json.dumps(chunk)])
     configure()
 
     ended = bench.stored(row)

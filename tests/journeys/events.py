@@ -9,6 +9,7 @@ import httpx
 from httpx_sse import EventSource
 
 from tests.journeys.conftest import Live, Person
+from tests.judge import wrong_with
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Event:
 
 
 def read(response: httpx.Response, stop_after: int | None = None) -> list[Event]:
-    """The events with data, in order; ``stop_after`` drops the connection after so many."""
+    """The events with data, in order, each fitting its schema; ``stop_after`` drops the connection after so many."""
     found: list[Event] = []
     for one in EventSource(response).iter_sse():
         if one.data:
             found.append(Event(one.id, one.json()))
+            assert wrong_with(found[-1].data) == [], "against the contract"
             if stop_after is not None and len(found) >= stop_after:
                 break
     return found
