@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphon.model_runtime.entities.common_entities import I18nObject
@@ -16,7 +17,11 @@ from graphon.model_runtime.entities.llm_entities import (
     LLMResultWithStructuredOutput,
     LLMUsage,
 )
-from graphon.model_runtime.entities.message_entities import AssistantPromptMessage, PromptMessage
+from graphon.model_runtime.entities.message_entities import (
+    AssistantPromptMessage,
+    PromptMessage,
+    PromptMessageTool,
+)
 from graphon.model_runtime.entities.model_entities import (
     AIModelEntity,
     FetchFrom,
@@ -28,6 +33,15 @@ from graphon.model_runtime.entities.model_entities import (
 from engine.cancel import CancelToken
 
 _CONTEXT_TOKENS = 32_768
+_FEATURES = (
+    ModelFeature.STRUCTURED_OUTPUT,
+    ModelFeature.TOOL_CALL,
+    ModelFeature.MULTI_TOOL_CALL,
+    ModelFeature.STREAM_TOOL_CALL,
+    ModelFeature.VISION,
+)
+_THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 
 class BaseModelAdapter:
@@ -42,10 +56,21 @@ class BaseModelAdapter:
         self.stop: Sequence[str] | None = None
         self.cancel = cancel
 
+    context_tokens = _CONTEXT_TOKENS
+    features: Sequence[ModelFeature] = _FEATURES
+
     def chunks(
-        self, messages: Sequence[PromptMessage], parameters: Mapping[str, Any]
+        self,
+        messages: Sequence[PromptMessage],
+        parameters: Mapping[str, Any],
+        tools: Sequence[PromptMessageTool],
+        stop: Sequence[str],
     ) -> Generator[LLMResultChunk, None, None]:
-        """Yield the answer piece by piece; the last piece carries the usage."""
+        """Yield the answer piece by piece; the last piece carries the usage and the whole tool calls.
+
+        ``parameters`` may hold ``json_schema``: the answer must be JSON that follows it. Thoughts come in the
+        text, between ``<think>`` and ``</think>``. Raises InvokeError (`engine.models.errors`), Cancelled.
+        """
         raise NotImplementedError
 
     def get_model_schema(self) -> AIModelEntity:
@@ -54,9 +79,9 @@ class BaseModelAdapter:
             model=self.model_name,
             label=I18nObject(en_US=self.model_name),
             model_type=ModelType.LLM,
-            features=[ModelFeature.STRUCTURED_OUTPUT],
+            features=list(self.features),
             fetch_from=FetchFrom.CUSTOMIZABLE_MODEL,
-            model_properties={ModelPropertyKey.MODE: "chat", ModelPropertyKey.CONTEXT_SIZE: _CONTEXT_TOKENS},
+            model_properties={ModelPropertyKey.MODE: "chat", ModelPropertyKey.CONTEXT_SIZE: self.context_tokens},
             parameter_rules=[],
         )
 
@@ -73,22 +98,24 @@ class BaseModelAdapter:
         *,
         prompt_messages: Sequence[PromptMessage],
         model_parameters: Mapping[str, Any],
-        tools: object,
+        tools: Sequence[PromptMessageTool] | None,
         stop: Sequence[str] | None,
         stream: bool,
     ) -> Any:
         """Answer a prompt, in pieces when ``stream`` is set."""
-        pieces = self.chunks(prompt_messages, model_parameters)
+        pieces = self.chunks(prompt_messages, model_parameters, tools or (), stop or self.stop or ())
         if stream:
             return pieces
         text, usage = "", LLMUsage.empty_usage()
+        calls: list[AssistantPromptMessage.ToolCall] = []
         for piece in pieces:
             text += str(piece.delta.message.content or "")
+            calls += piece.delta.message.tool_calls
             usage = piece.delta.usage or usage
         return LLMResult(
             model=self.model_name,
             prompt_messages=list(prompt_messages),
-            message=AssistantPromptMessage(content=text, tool_calls=[]),
+            message=AssistantPromptMessage(content=text, tool_calls=calls),
             usage=usage,
         )
 
@@ -103,19 +130,21 @@ class BaseModelAdapter:
     ) -> Any:
         """Answer a prompt with JSON that follows ``json_schema``."""
         parameters = {**model_parameters, "json_schema": json_schema}
-        result = self.invoke_llm(
-            prompt_messages=prompt_messages, model_parameters=parameters, tools=None, stop=stop, stream=False
+        pieces = self.invoke_llm(
+            prompt_messages=prompt_messages, model_parameters=parameters, tools=None, stop=stop, stream=stream
         )
-        value = json.loads(result.message.content)
         if stream:
-            return self._structured(result, value)
-        fields = result.model_dump(exclude={"prompt_messages", "message"})
-        return LLMResultWithStructuredOutput(**fields, message=result.message, structured_output=value)
+            return self._structured(pieces)
+        fields = pieces.model_dump(exclude={"prompt_messages", "message"})
+        value = read_json(str(pieces.message.content))
+        return LLMResultWithStructuredOutput(**fields, message=pieces.message, structured_output=value)
 
-    def _structured(self, result: LLMResult, value: Any) -> Generator[LLMResultChunk, None, None]:
-        kind = LLMResultChunkWithStructuredOutput
-        yield self.chunk(0, str(result.message.content), kind=kind)
-        yield self.chunk(1, "", usage=result.usage, kind=kind, structured_output=value)
+    def _structured(self, pieces: Iterable[LLMResultChunk]) -> Generator[LLMResultChunk, None, None]:
+        text, count = "", 0
+        for piece in pieces:
+            text, count = text + str(piece.delta.message.content or ""), count + 1
+            yield LLMResultChunkWithStructuredOutput(model=piece.model, delta=piece.delta)
+        yield self.chunk(count, "", kind=LLMResultChunkWithStructuredOutput, structured_output=read_json(text))
 
     def chunk(
         self,
@@ -123,15 +152,17 @@ class BaseModelAdapter:
         text: str,
         *,
         usage: LLMUsage | None = None,
+        finish_reason: str | None = None,
+        tool_calls: Sequence[AssistantPromptMessage.ToolCall] = (),
         kind: type[LLMResultChunk] = LLMResultChunk,
         **extra: Any,
     ) -> LLMResultChunk:
         """Make one piece of an answer; the piece with the usage is the last."""
         delta = LLMResultChunkDelta(
             index=index,
-            message=AssistantPromptMessage(content=text, tool_calls=[]),
+            message=AssistantPromptMessage(content=text, tool_calls=list(tool_calls)),
             usage=usage,
-            finish_reason="stop" if usage is not None else None,
+            finish_reason=finish_reason,
         )
         return kind(model=self.model_name, delta=delta, **extra)
 
@@ -146,3 +177,33 @@ class BaseModelAdapter:
                 "latency": took,
             }
         )
+
+
+def tool_call(call_id: str, name: str, arguments: str) -> AssistantPromptMessage.ToolCall:
+    """Make a tool call; ``arguments`` is JSON text."""
+    function = AssistantPromptMessage.ToolCall.ToolCallFunction(name=name, arguments=arguments)
+    return AssistantPromptMessage.ToolCall(id=call_id, type="function", function=function)
+
+
+def wanted_schema(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the JSON Schema that an answer must follow: a mapping, or an app's parameter with its text."""
+    schema = parameters.get("json_schema")
+    if isinstance(schema, str) and parameters.get("response_format") == "json_schema":
+        try:
+            schema = json.loads(schema)
+        except ValueError:
+            return None
+    if not isinstance(schema, Mapping):
+        return None
+    inner = schema.get("schema")  # what the protocol wraps around it: a name, and whether it is strict
+    return dict(inner if isinstance(inner, Mapping) and "type" not in schema else schema)
+
+
+def read_json(text: str) -> Any:
+    """Read the JSON of an answer, also from within a code fence or after thoughts. Raises JSONDecodeError."""
+    text = _THOUGHTS.sub("", text).strip()
+    fenced = _FENCE.fullmatch(text)
+    value = json.loads(fenced[1] if fenced else text)
+    if not isinstance(value, dict):
+        raise json.JSONDecodeError("The answer is not a JSON object", text, 0)
+    return value
