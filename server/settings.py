@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         env_prefix="DIFYSPEC_", env_file=".env", extra="ignore", validate_default=True, populate_by_name=True
     )
 
-    data_dir: Path = Field(Path(".difyspec"), description="folder of the database and the server's secret")
+    data_dir: Path = Field(Path("difyspec-data"), description="folder of the database and the server's secret")
     database_url: str = Field(
         "",
         validation_alias=AliasChoices("DIFYSPEC_DATABASE_URL", "DATABASE_URL"),

@@ -37,15 +37,18 @@ def worker() -> None:
 
 
 def demo(
-    directory: Annotated[Path, typer.Option("--dir", help="where all its state is kept")] = Path("difyspec-data"),
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="where all its state is kept; default: the setting DIFYSPEC_DATA_DIR")
+    ] = None,
     host: Host = None,
     port: Port = None,
 ) -> None:
     """Start a server with something to use: an owner, the sample apps, a token. State stays in one folder."""
     _listen(host, port)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.environ["DIFYSPEC_DATA_DIR"] = str(directory.resolve())
+    if directory:
+        os.environ["DIFYSPEC_DATA_DIR"] = str(directory.resolve())
     current = settings()
+    current.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     typer.echo(_prepare(current))
     from server.run import serve as run
 
@@ -85,13 +88,13 @@ def _prepare(current: Settings) -> str:
             device_label="demo",
             ttl=timedelta(days=current.token_ttl_days),
         )
-        app_id = next((one.id for one in store.apps.for_operator_list_all() if one.mode == "workflow"), "APP_ID")
+        app_id = next((one.id for one in store.apps.for_operator_list_all() if one.name == "Summarise"), "APP_ID")
         workspace_id = store.workspaces.default_id(owner.id)
     finally:
         store.close()
     api = f"{current.base_url}/openapi/v1"
     return f"""
-  difyspec demo: state in {current.data_dir}
+  difyspec demo: state in {current.data_dir.absolute()}
 
   Sign in        {current.base_url}/signin   {DEMO_EMAIL}  /  {password}
   Approve a code {current.base_url}/device
