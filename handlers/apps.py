@@ -64,7 +64,7 @@ def describe_app(
         "input_schema": input_schema.input_schema(document) if "input_schema" in wanted else None,
     }
     etag = f'"{hashlib.sha256(orjson.dumps(answer)).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
     if etag in (request.headers.get("if-none-match") or ""):
         return Response(status_code=304, headers=headers)
     return answer, 200, headers

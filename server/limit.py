@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.address import Networks, bucket, of_scope
 from server.limits import Counters, Outcome, Rule, digest
 from server.operation import CONTEXT
-from server.security import token_of
+from server.security import credential_of
 from store.caller import Caller
 from store.refusal import Refusal
 
@@ -66,7 +66,7 @@ class Limit:
         if rule.key == "address":
             return bucket(of_scope(scope, self.trusted))
         if rule.key == "token":
-            token = token_of(scope)
-            return digest(token.encode("latin-1")) if token else None
+            credential = credential_of(scope)
+            return digest(credential.encode()) if credential else None
         caller: Caller = scope["extensions"][CONTEXT]["user"]
         return caller.subject

@@ -10,24 +10,19 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
 from typing import Any
 
 from connexion.lifecycle import ConnexionRequest
-from connexion.security import AbstractSecurityHandler
+from connexion.security import NO_VALUE, AbstractSecurityHandler
 from starlette.types import Scope
 
-import store
 import store.cookies
 import store.sessions
 from server.parameters import cookies_of
 from server.threads import Threads
-from store.accounts import Account
-from store.caller import ACCOUNT_SCOPES, Caller
 from store.refusal import Refusal
 
 COOKIE = "difyspec_session"
-COOKIE_LIFE = timedelta(hours=12)
 MAX_CREDENTIAL = 4096
 Verify = Callable[[ConnexionRequest], Awaitable[Any]]
 
@@ -41,6 +36,20 @@ def token_of(scope: Scope) -> str | None:
         return None
     kind, _, token = lines[0].decode("latin-1").partition(" ")
     return token.strip() or None if kind.lower() == "bearer" else None
+
+
+def credential_of(scope: Scope) -> str | None:
+    """The bearer token of a request, else its page cookie: what its requests are counted by. None without
+    either.
+    """
+    if _says_authorization(scope):
+        return token_of(scope)
+    cookie = cookies_of(scope).get(COOKIE)
+    return cookie if cookie and len(cookie) <= MAX_CREDENTIAL else None
+
+
+def _says_authorization(scope: Scope) -> bool:
+    return any(name == b"authorization" for name, _ in scope["headers"])
 
 
 class Guards:
@@ -70,7 +79,12 @@ class Guards:
         return {"sub": caller, "scope": " ".join(sorted(caller.scopes))}
 
     async def cookie(self, request: ConnexionRequest) -> Any:
-        """``{"sub": Caller}`` for a signed-in page. Raises ``unauthorized``, ``csrf_failed``."""
+        """``{"sub": Caller}`` for a signed-in page. Raises ``unauthorized``, ``csrf_failed``.
+
+        Where a bearer was stated it is what counts: a dead one is not saved by a cookie beside it.
+        """
+        if _says_authorization(request.scope):
+            return NO_VALUE
         cookie = cookies_of(request.scope).get(COOKIE)
         if not cookie or len(cookie) > MAX_CREDENTIAL:
             raise Refusal("unauthorized", "Sign in first.")
@@ -79,7 +93,7 @@ class Guards:
             raise Refusal("unauthorized", "The page session has ended. Sign in again.")
         account, csrf_token = found
         self._same_site(request.scope, csrf_token)
-        return {"sub": _caller(account), "scope": "full"}
+        return {"sub": store.cookies.caller(account), "scope": "full"}
 
     def _same_site(self, scope: Scope, csrf_token: str) -> None:
         sent = {name: value for name, value in scope["headers"] if name in (b"origin", b"x-csrf-token", b"host")}
@@ -100,17 +114,3 @@ def _handler(verify: Verify) -> type[AbstractSecurityHandler]:
             return verify
 
     return Handler
-
-
-def _caller(account: Account) -> Caller:
-    return Caller(
-        subject_type="account",
-        account_id=account.id,
-        email=account.email,
-        issuer=None,
-        name=account.name,
-        session_id="",
-        client_id="pages",
-        scopes=ACCOUNT_SCOPES,
-        expires_at=store.clock.current().now() + COOKIE_LIFE,
-    )

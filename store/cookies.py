@@ -11,7 +11,8 @@ import hmac
 from datetime import timedelta
 
 from store import accounts, db, sql
-from store.clock import MICROSECOND, current_ids, now_micros
+from store.caller import ACCOUNT_SCOPES, Caller
+from store.clock import MICROSECOND, current, current_ids, now_micros
 
 LIFETIME = timedelta(hours=12)
 
@@ -49,6 +50,21 @@ def resolve(cookie: str) -> tuple[accounts.Account, str] | None:
 def csrf_token(cookie: str) -> str:
     """The anti-forgery token that belongs to a cookie (64 hexadecimal digits)."""
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"difyspec page form", hashlib.sha256).hexdigest()
+
+
+def caller(account: accounts.Account) -> Caller:
+    """Who a signed-in page speaks for: the account, with everything it may do."""
+    return Caller(
+        subject_type="account",
+        account_id=account.id,
+        email=account.email,
+        issuer=None,
+        name=account.name,
+        session_id="",
+        client_id="pages",
+        scopes=ACCOUNT_SCOPES,
+        expires_at=current().now() + LIFETIME,
+    )
 
 
 @db.writes

@@ -71,6 +71,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
             "deleteMe",
             "putMe",
             "pagePost",
+            "eitherGet",
         ),
         _ok,
     ),

@@ -103,6 +103,39 @@ def test_a_cookie_opens_no_bearer_operation(call: Client, cookie: str) -> None:
     assert call("GET", "/me", headers=headers).status_code == 401
 
 
+def either(call: Client, **headers: str) -> tuple[int, str | None]:
+    answer = call("GET", "/either", headers=headers)
+    return answer.status_code, answer.json().get("code")
+
+
+def test_an_operation_of_both_takes_a_bearer_or_a_page_with_its_proof(
+    call: Client, bearer: dict[str, str], cookie: str, account: Any
+) -> None:
+    token = store.cookies.csrf_token(cookie)
+    page_sends = {"Cookie": f"difyspec_session={cookie}"}
+    assert either(call, **bearer) == either(call, **page_sends, **{"X-CSRF-Token": token}) == (200, None)
+    assert call("GET", "/either", headers={**page_sends, "Origin": ORIGIN}).json()["subject"] == f"account:{account.id}"
+    assert either(call, **page_sends) == (403, "csrf_failed")
+    assert either(call, **page_sends, Origin="http://evil.test") == (403, "csrf_failed")
+    assert either(call) == (401, "unauthorized")
+
+
+def test_a_dead_bearer_is_not_saved_by_a_cookie_beside_it(call: Client, cookie: str) -> None:
+    both = {"Cookie": f"difyspec_session={cookie}", "Origin": ORIGIN}
+    assert either(call, **both, Authorization="Bearer dfoa_dead") == (401, "invalid_token")
+    assert either(call, Authorization="Bearer dfoa_dead") == (401, "invalid_token")
+    assert either(call, **both, Authorization="Basic eDp5") == (401, "unauthorized")
+
+
+def test_each_page_has_its_own_minute(make: MakeClient, account: Any) -> None:
+    call = make(rate_limit_per_token=1)
+    first, second = store.cookies.open(account.id), store.cookies.open(account.id)
+    statuses = [
+        either(call, Cookie=f"difyspec_session={cookie}", Origin=ORIGIN)[0] for cookie in (first, first, second)
+    ]
+    assert statuses == [200, 429, 200]
+
+
 def test_the_limit_of_an_account_counts_over_all_its_cookies(make: MakeClient, account: Any) -> None:
     call = make()
     statuses = [page(call, store.cookies.open(account.id), Origin=ORIGIN) for _ in range(3)]
