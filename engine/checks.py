@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import inputs as declared
-from store import apps, conversations
+from engine.easy_graph import as_graph
+from engine.variables import MODES, QUERY_MODES, WORKFLOW_MODES
+from store import apps, conversations, runs
 from store.app_row import App
 from store.caller import Caller
 from store.refusal import Refusal
 
-RUNNABLE = frozenset({"workflow", "advanced-chat"})
-KNOWN = RUNNABLE | {"chat", "agent-chat", "completion"}
 UNAVAILABLE = "App unavailable, please check your app configurations."
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that may start. ``conversation`` is the one to continue, None for a new one or for a workflow."""
+    """A run that may start. ``conversation`` is the one to continue, None for a new one or for a workflow.
+
+    ``document`` has a graph in every mode.
+    """
 
     version: apps.Version
     document: Mapping[str, Any]
@@ -34,22 +37,26 @@ def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[s
 
     Refusals: not_runnable, invalid_param, bad_request, not_found, app_unavailable.
     """
-    if app.mode not in KNOWN:
-        raise Refusal("invalid_param", "mode_not_runnable")
-    if app.mode not in RUNNABLE:
-        raise Refusal(
-            "not_runnable",
-            f"Apps of mode '{app.mode}' can be imported, listed and described here, but not run yet.",
-        )
+    if app.mode not in MODES:
+        raise Refusal("not_runnable", "mode_not_runnable")
     query = _query(app.mode, body.get("query"))
-    chosen = _version(app, version, body.get("workflow_id"))
+    flow = app.mode in WORKFLOW_MODES
+    chosen = _version(app, version, body.get("workflow_id") if flow else None)
     conversation = None
-    if app.mode == "advanced-chat" and body.get("conversation_id"):
+    if app.mode in QUERY_MODES and body.get("conversation_id"):
         conversation = conversations.visible(caller, app.id, str(body["conversation_id"]))
         if conversation is None:
             raise Refusal("not_found", "Conversation Not Exists.")
+        if not flow:
+            chosen = _begun_with(app, caller, conversation) or chosen
     given = declared.check(chosen.definition, body.get("inputs") or {})
-    return Plan(chosen, chosen.definition, given, query, conversation)
+    return Plan(chosen, as_graph(chosen.definition, given, query), given, query, conversation)
+
+
+def _begun_with(app: App, caller: Caller, conversation: conversations.Conversation) -> apps.Version | None:
+    """The version that a conversation without a workflow goes on with: its prompt does not change half way."""
+    first = runs.first_of(caller, app.id, conversation.id)
+    return apps.version(app.id, first.version_id) if first is not None else None
 
 
 def _query(mode: str, query: str | None) -> str | None:
@@ -59,7 +66,7 @@ def _query(mode: str, query: str | None) -> str | None:
         return None
     # NUL cannot be stored by PostgreSQL; the reference drops it too.
     query = (query or "").replace("\x00", "")
-    if not query.strip():
+    if not query.strip() and mode in QUERY_MODES:
         raise Refusal("invalid_param", "query_required_for_chat")
     return query
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.variables import WORKFLOW_MODES
 from store.caller import Caller
 
 
@@ -31,8 +32,13 @@ class RunContext:
 
     @property
     def is_chat(self) -> bool:
-        """Whether the run answers a message of a conversation."""
-        return self.mode == "advanced-chat"
+        """Whether the run answers a message (every mode but ``workflow``)."""
+        return self.mode != "workflow"
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether the app is a workflow of its author's: only then are its run and its nodes told in events."""
+        return self.mode in WORKFLOW_MODES
 
     @property
     def user_id(self) -> str:

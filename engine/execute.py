@@ -11,6 +11,7 @@ from graphon.engine import Engine
 
 from engine.address_guard import AddressGuard
 from engine.config import EngineConfig
+from engine.easy_mapper import EasyMapper
 from engine.graph import GraphRefused, build, graph_of
 from engine.http_client import GuardedHttpClient
 from engine.jsonable import jsonable
@@ -33,7 +34,7 @@ INTERNAL = "The run ended because of an internal error."
 class EngineProgress:
     """What the engine's state says about a run so far."""
 
-    def __init__(self, engine: Engine, mapper: Mapper) -> None:
+    def __init__(self, engine: Engine, mapper: Mapper | EasyMapper) -> None:
         self._engine, self._mapper = engine, mapper
 
     def figures(self) -> tuple[int, int, int, dict[str, int]]:
@@ -79,11 +80,15 @@ def _run(live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Cal
         cancel=live.cancel,
         renderer=Renderer(templates, live.cancel),
         http_client=GuardedHttpClient(guard, live.cancel, config.max_http_bytes),
-        history=History(context.history),
+        history=History(context.history).beside([context.query or ""]),
         max_output_characters=config.max_output_characters,
     )
     engine = build(context, services)
-    mapper = Mapper(live.payloads, graph_of(context.document))
+    mapper: Mapper | EasyMapper
+    if context.is_flow:
+        mapper = Mapper(live.payloads, graph_of(context.document))
+    else:
+        mapper = EasyMapper(live, context.document["model_config"])
     live.progress = EngineProgress(engine, mapper)
     values = dict(context.conversation_values)
 
@@ -104,7 +109,7 @@ def _run(live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Cal
     _end(live, ending)
 
 
-def _publisher(live: LiveRun, mapper: Mapper, max_steps: int) -> Callable[[ev.EngineEvent], None]:
+def _publisher(live: LiveRun, mapper: Mapper | EasyMapper, max_steps: int) -> Callable[[ev.EngineEvent], None]:
     steps = 0
 
     def publish(event: ev.EngineEvent) -> None:
@@ -117,6 +122,8 @@ def _publisher(live: LiveRun, mapper: Mapper, max_steps: int) -> Callable[[ev.En
                 live.end("failed", f"Aborted: Maximum execution steps exceeded: {steps} > {max_steps}")
                 return
         live.emit(lambda: mapper.events(event))
+        if isinstance(mapper, EasyMapper) and mapper.replaced() is not None:
+            live.end("succeeded", None, {"answer": mapper.replaced(), "files": []})
 
     return publish
 

@@ -13,6 +13,7 @@ import orjson
 
 from engine.cancel import CancelToken
 from engine.context import RunContext
+from engine.failures import INTERNAL
 from engine.jsonable import jsonable
 from engine.log import EventLog
 from engine.masking import Mask, secrets_of
@@ -64,6 +65,8 @@ class LiveRun:
         self.context, self.log, self.cancel = context, log, CancelToken()
         self.payloads = Payloads(context)
         self.progress: Progress | None = None
+        # Why the run broke, as its last event will say if it does.
+        self.cause = INTERNAL
         self.ended = threading.Event()
         self._writer, self._record, self._now = writer, record, now
         self._mask = Mask(secrets_of(context.document))
@@ -78,7 +81,8 @@ class LiveRun:
             if not self._started and not self.ended.is_set():
                 self._started = True
                 self._began = time.monotonic()
-                self._put(self.payloads.workflow_started())
+                if self.context.is_flow:
+                    self._put(self.payloads.workflow_started())
 
     def emit(self, produce: Callable[[], Iterable[dict[str, Any]]]) -> None:
         """Send what ``produce`` makes, unless the run has ended.
@@ -89,8 +93,10 @@ class LiveRun:
             if self.ended.is_set():
                 return
             for payload in produce():
-                if payload["event"] == "message":
+                if payload["event"] in ("message", "agent_message"):
                     self._answer.append(payload["answer"])
+                elif payload["event"] == "message_replace":
+                    self._answer = [payload["answer"]]
                 self._put(payload)
 
     def end(self, status: str, error: str | None = None, outputs: Mapping[str, Any] | None = None) -> bool:
@@ -136,8 +142,12 @@ class LiveRun:
         if self.progress is not None:
             closing = "stopped" if outcome.status == "stopped" else "failed"
             events += self.progress.close_open(closing, outcome.error)
+        if not self.context.is_flow and outcome.status == "failed":
+            return [*events, self.payloads.error(self.cause.code, self.cause.status, outcome.error or "")]
         if self.context.is_chat:
             events.append(self.payloads.message_end(outcome.usage))
+        if not self.context.is_flow:
+            return events
         finished = self.payloads.workflow_finished(
             status=outcome.status,
             outputs=outcome.outputs,

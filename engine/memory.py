@@ -1,8 +1,8 @@
-"""A conversation's earlier turns, as the prompt messages an LLM node with memory sees."""
+"""A conversation's earlier turns, as the prompt messages a model with memory sees."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from graphon.model_runtime.entities.message_entities import (
     AssistantPromptMessage,
@@ -10,22 +10,34 @@ from graphon.model_runtime.entities.message_entities import (
     UserPromptMessage,
 )
 
+_PER_MESSAGE = 4  # tokens that a message costs beside its text
+
 
 class History:
     """Turns are (query, answer) pairs, oldest first; at most the last 500 are kept."""
 
-    def __init__(self, turns: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, turns: Sequence[tuple[str, str]], reserved: int = 0) -> None:
         self._turns = list(turns)[-500:]
+        self._reserved = reserved
+
+    def beside(self, texts: Iterable[str]) -> History:
+        """Return the history for a prompt that also has these texts: they take their part of the tokens."""
+        return History(self._turns, self._reserved + sum(_tokens(text) for text in texts))
 
     def get_history_prompt_messages(
         self, max_token_limit: int = 2000, message_limit: int | None = None
     ) -> Sequence[PromptMessage]:
         """Return the newest turns within ``max_token_limit`` tokens and ``message_limit`` messages."""
         messages: list[PromptMessage] = []
-        budget = max_token_limit
+        budget = max_token_limit - self._reserved
         for query, answer in reversed(self._turns):
-            budget -= len(query) // 4 + len(answer) // 4 + 8
+            budget -= _tokens(query) + _tokens(answer)
             if budget < 0:
                 break
             messages[:0] = [UserPromptMessage(content=query), AssistantPromptMessage(content=answer)]
         return messages[-message_limit:] if message_limit else messages
+
+
+def _tokens(text: str) -> int:
+    """Estimate, as the models' adapters do, what a message with this text costs."""
+    return len(text) // 4 + _PER_MESSAGE

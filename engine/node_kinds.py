@@ -45,14 +45,22 @@ class Kind:
 
 
 def _llm(services: Services, data: Any) -> dict[str, Any]:
+    if data.memory and not data.memory.query_prompt_template:
+        # The engine would take what the person typed for a template, with references to every variable there is.
+        data.memory.query_prompt_template = "{{#sys.query#}}"
     return {
         "model_instance": services.model(data.model),
-        "memory": services.history if data.memory else None,
+        "memory": services.history.beside(_texts(data.prompt_template)) if data.memory else None,
         "llm_file_saver": NoFiles(),
         "prompt_message_serializer": Serializer(),
         "jinja2_template_renderer": services.renderer,
         "default_query_selector": ("sys", "query"),
     }
+
+
+def _texts(template: Any) -> list[str]:
+    messages = template if isinstance(template, list) else [template]
+    return [message.jinja2_text or message.text for message in messages]
 
 
 def _template(services: Services, data: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def open_run(app: App, caller: Caller, plan: Plan) -> tuple[RunContext, rows.Run
     """Store a run that is about to start; for a chat also its message, and its conversation if new."""
     conversation, message_id = plan.conversation, None
     chat: dict[str, Any] = {}
-    if app.mode == "advanced-chat":
+    if app.mode != "workflow":
         if conversation is None:
             conversation = conversations.open(app.id, caller, plan.inputs, _name(plan.query or ""))
         history = conversations.history(conversation.id)

@@ -17,6 +17,9 @@ class Payloads:
             "message_id": context.message_id,
             "created_at": context.created_at,
         }
+        if context.mode == "completion":
+            # Its conversation is only where the message is kept; nobody can continue it.
+            del chat["conversation_id"]
         self._chat: dict[str, Any] = chat if context.is_chat else {}
 
     def workflow_event(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -30,25 +33,30 @@ class Payloads:
         """Make a piece of the answer: ``message`` in a chat, ``text_chunk`` in a workflow."""
         if not self._chat:
             return self.workflow_event("text_chunk", {"text": text, "from_variable_selector": selector})
-        return {
-            "event": "message",
-            **self._chat,
-            "task_id": self._context.task_id,
-            "id": self._context.message_id,
-            "answer": text,
-            "from_variable_selector": selector,
-        }
+        return self._message("message", answer=text, from_variable_selector=selector if self._context.is_flow else None)
+
+    def agent_text(self, text: str) -> dict[str, Any]:
+        """Make a piece of what an agent's model says."""
+        return self._message("agent_message", answer=text)
+
+    def replacement(self, answer: str, reason: str) -> dict[str, Any]:
+        """Make the answer that takes the place of everything said so far."""
+        text = {"task_id": self._context.task_id, "answer": answer, "reason": reason}
+        return {"event": "message_replace", **self._chat, **text}
+
+    def error(self, code: str, status: int, message: str) -> dict[str, Any]:
+        """Make the last event of a run without a workflow that broke."""
+        ids = {"task_id": self._context.task_id, "code": code, "message": message, "status": status}
+        return {"event": "error", **self._chat, **ids}
+
+    def _message(self, event: str, **members: Any) -> dict[str, Any]:
+        ids = {"task_id": self._context.task_id, "id": self._context.message_id}
+        return {"event": event, **self._chat, **ids, **members}
 
     def message_end(self, usage: dict[str, int]) -> dict[str, Any]:
         """Make the end of a chat's answer, with the tokens it took."""
-        return {
-            "event": "message_end",
-            **self._chat,
-            "task_id": self._context.task_id,
-            "id": self._context.message_id,
-            "metadata": {"usage": usage, "retriever_resources": []},
-            "files": [],
-        }
+        metadata = {"usage": usage, "retriever_resources": []}
+        return self._message("message_end", metadata=metadata, files=[] if self._context.is_flow else None)
 
     def workflow_started(self) -> dict[str, Any]:
         """Make the first event: the inputs and the ``sys.*`` values, without the conversation's id."""

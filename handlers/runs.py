@@ -11,11 +11,10 @@ from starlette.responses import Response
 import store.apps
 import store.runs
 from engine import runs, stream
+from engine.variables import MODES
 from store.caller import Caller
 from store.refusal import Refusal
 from store.runs import Run
-
-STREAMABLE = frozenset({"workflow", "advanced-chat"})
 
 
 async def run_app(user: Caller, app_id: str, body: dict[str, Any]) -> Response:
@@ -45,7 +44,7 @@ async def stream_task_events(
 
 def _own_run(user: Caller, app_id: str, task_id: str) -> Run:
     app = store.apps.visible(user, app_id)
-    if app.mode not in STREAMABLE:
+    if app.mode not in MODES:
         raise Refusal("run_not_streamable", "mode_not_supported_for_event_reconnect")
     run = store.runs.visible(user, app_id, task_id)
     if run is None:

@@ -120,6 +120,16 @@ def visible(caller: Caller, app_id: str, run_or_task_id: str) -> Run | None:
 
 
 @db.reads
+def first_of(caller: Caller, app_id: str, conversation_id: str) -> Run | None:
+    """The caller's run that began a conversation with this app; None when there is none."""
+    statement = (
+        f"SELECT {COLUMNS} FROM runs WHERE app_id = ? AND subject = ? AND conversation_id = ?"
+        " ORDER BY created_at, id LIMIT 1"
+    )
+    return _run(sql.row(statement, app_id, caller.subject, sql.uuid_or_none(conversation_id)))
+
+
+@db.reads
 def for_worker(run_id: str) -> Run | None:
     """A run by id, asking nobody's permission: for the code that executes it, never for a handler."""
     return _get(run_id)

@@ -34,13 +34,6 @@ def hello() -> dict[str, Any]:
 # Before the stream
 
 
-@pytest.mark.parametrize("mode", ["chat", "agent-chat", "completion"])
-def test_the_other_modes_are_refused_and_the_refusal_says_so(bench: Any, mode: str) -> None:
-    found = refusal(bench, bench.app({"mode": mode, "model_config": {}}))
-    assert (found.code, found.status) == ("not_runnable", 422)
-    assert found.message == f"Apps of mode '{mode}' can be imported, listed and described here, but not run yet."
-
-
 @pytest.mark.parametrize("query", [None, "", " \t", "\x00"])
 def test_a_chat_needs_a_query(bench: Any, query: str | None) -> None:
     found = refusal(bench, bench.app(chat_document()), query=query)

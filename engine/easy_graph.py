@@ -1,0 +1,157 @@
+"""Apps without a workflow (``chat``, ``agent-chat``, ``completion``) as small graphs: start → model or agent → answer.
+
+The definition says what the model is told in ``{{placeholders}}``; here they become references into the engine's
+variables. Values never become part of a template themselves, so what a person types is never read as one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from engine.moderation import blocked_answer
+from engine.variables import WORKFLOW_MODES
+
+START, MODEL, ANSWER = "start", "llm", "answer"
+QUERY = "{{#sys.query#}}"
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([a-zA-Z_][a-zA-Z0-9_]{0,29})\s*\}\}")
+# A placeholder of the editor, or something that the engine would take for a reference of its own.
+_REFERENCE = re.compile(r"\{\{#([^{}]{0,300}?)#\}\}")
+_DETAILS = ("high", "low")
+
+
+def as_graph(document: Mapping[str, Any], inputs: Mapping[str, Any], query: str | None) -> dict[str, Any]:
+    """Return the document with a graph, made from its ``model_config``; a workflow's is returned as it is.
+
+    ``inputs`` are the checked ones: a placeholder whose input has no value stays as it is written.
+    """
+    if document["mode"] in WORKFLOW_MODES:
+        return dict(document)
+    mode, config = document["mode"], document["model_config"]
+    start = _node(START, "start", title="Start", variables=[])
+    blocked = blocked_answer(config, inputs, query)
+    if blocked is not None:
+        answer = _node(ANSWER, "answer", title="Answer", answer=_inert(blocked))
+        return _document(document, [start, answer])
+    text = _Text({name for name, value in inputs.items() if value is not None})
+    model = _agent(config, text) if mode == "agent-chat" else _model(mode, config, text, query or "")
+    answer = _node(ANSWER, "answer", title="Answer", answer="{{#%s.text#}}" % MODEL)  # noqa: UP031
+    return _document(document, [start, model, answer])
+
+
+class _Text:
+    """Rewrites the placeholders of a prompt."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def __call__(self, text: Any) -> str:
+        # In this order: a reference is made by the second step and must not be taken apart by the first.
+        kept = _REFERENCE.sub(_special, text if isinstance(text, str) else "")
+        return _PLACEHOLDER.sub(
+            lambda found: f"{{{{#{START}.{found[1]}#}}}}" if found[1] in self._names else found[0], kept
+        )
+
+
+def _special(found: re.Match[str]) -> str:
+    name = found[1].strip()
+    return {"query": QUERY, "context": "{{#context#}}", "histories": ""}.get(name, found[1])
+
+
+def _inert(text: str) -> str:
+    return _REFERENCE.sub(lambda found: found[1], text)
+
+
+def _model(mode: str, config: Mapping[str, Any], text: _Text, query: str) -> dict[str, Any]:
+    memory = (
+        None if mode == "completion" else {"window": {"enabled": False, "size": 50}, "query_prompt_template": QUERY}
+    )
+    completion = (config.get("completion_prompt_config") or {}).get("prompt") or {}
+    chat = (config.get("chat_prompt_config") or {}).get("prompt") or []
+    advanced = config.get("prompt_type") == "advanced"
+    template: Any
+    if advanced and chat:
+        template = [{"role": one.get("role") or "system", "text": text(one.get("text"))} for one in chat]
+        if memory and template[-1]["role"] == "user" and QUERY in template[-1]["text"]:
+            # What the person asked comes after the history, in the author's words around it.
+            memory["query_prompt_template"] = template.pop()["text"]
+        elif not memory and query and not any(QUERY in one["text"] for one in template):
+            template.append({"role": "user", "text": QUERY})
+    elif advanced and completion:
+        template = [{"role": "user", "text": text(completion.get("text"))}]
+        if memory and QUERY in template[0]["text"]:
+            memory["query_prompt_template"] = template.pop()["text"]
+    else:
+        told = text(config.get("pre_prompt"))
+        asked = memory is not None or bool(query)
+        template = [{"role": "system" if asked else "user", "text": told}] if told else []
+        if asked and memory is None:
+            template.append({"role": "user", "text": QUERY})
+    return _node(
+        MODEL,
+        "llm",
+        title="Model",
+        model=model_of(config),
+        prompt_template=template,
+        memory=memory,
+        context={"enabled": False, "variable_selector": []},
+        vision=_vision(config),
+    )
+
+
+def _agent(config: Mapping[str, Any], text: _Text) -> dict[str, Any]:
+    agent = config.get("agent_mode") or {}
+    tools = [one for one in agent.get("tools") or [] if isinstance(one, Mapping)]
+    return _node(
+        MODEL,
+        "easy-agent",
+        title="Agent",
+        model=model_of(config),
+        instruction=text(config.get("pre_prompt")),
+        query=QUERY,
+        strategy=agent.get("strategy") or "function_call",
+        max_iteration=agent.get("max_iteration"),
+        tools=[one for one in tools if one.get("tool_name") and one.get("enabled", True)],
+        vision=_vision(config),
+    )
+
+
+def model_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``model`` member as the engine's nodes want it."""
+    model = config.get("model") or {}
+    return {
+        "provider": str(model.get("provider") or ""),
+        "name": str(model.get("name") or ""),
+        # Completion models are called like chat models; which one it is, is the provider's business.
+        "mode": "chat",
+        "completion_params": dict(model.get("completion_params") or {}),
+    }
+
+
+def _vision(config: Mapping[str, Any]) -> dict[str, Any]:
+    upload = config.get("file_upload") or {}
+    image = upload.get("image") or {}
+    detail = image.get("detail")
+    return {
+        "enabled": bool(image.get("enabled") or upload.get("enabled")),
+        "configs": {"variable_selector": ["sys", "files"], "detail": detail if detail in _DETAILS else "high"},
+    }
+
+
+def _document(document: Mapping[str, Any], nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    pairs = [(one["id"], other["id"]) for one, other in pairwise(nodes)]
+    edges = [{"id": f"{a}-{b}", "source": a, "target": b, "sourceHandle": "source"} for a, b in pairs]
+    return {
+        "features": {},
+        "environment_variables": [],
+        "conversation_variables": [],
+        **document,
+        "graph": {"nodes": nodes, "edges": edges},
+    }
+
+
+def _node(node_id: str, kind: str, **data: Any) -> dict[str, Any]:
+    return {"id": node_id, "data": {"type": kind, **data}}

@@ -1,0 +1,54 @@
+"""Turning the engine's events into those of an app without a workflow: text, an agent's thoughts, nothing of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from graphon import engine_events as ev
+
+from engine.easy_graph import MODEL
+from engine.failures import cause_of
+from engine.live import LiveRun
+from engine.moderation import OutputCheck
+
+
+class EasyMapper:
+    """One per run; it also ends the run when the author's word list says so."""
+
+    def __init__(self, live: LiveRun, config: Mapping[str, Any]) -> None:
+        self._live, self._payloads = live, live.payloads
+        self._agent = live.context.mode == "agent-chat"
+        self._check = OutputCheck(config)
+        self._replaced: str | None = None
+
+    def events(self, event: ev.EngineEvent) -> Iterator[dict[str, Any]]:
+        """Yield the payloads (none, for most internal events) that an engine event stands for."""
+        match event:
+            case ev.NodeRunStreamChunkEvent():
+                yield from self._text(event)
+            case ev.NodeRunFailedEvent():
+                self._live.cause = cause_of(event.node_run_result.error_type)
+
+    def close_open(self, status: str, error: str | None) -> Iterable[dict[str, Any]]:
+        """Return a last event for each open node: there are none to be seen."""
+        return ()
+
+    def replaced(self) -> str | None:
+        """Return the author's answer if it took the place of the model's."""
+        return self._replaced
+
+    def _text(self, event: ev.NodeRunStreamChunkEvent) -> Iterator[dict[str, Any]]:
+        if not event.chunk or self._replaced is not None:
+            return
+        source = list(event.selector)
+        if source[0] != MODEL:  # an answer that does not come from the model
+            yield self._payloads.text(event.chunk, source)
+            return
+        self._replaced = self._check.replacement(event.chunk)
+        if self._replaced is not None:
+            yield self._payloads.replacement(self._replaced, "output_moderation")
+        elif self._agent:
+            yield self._payloads.agent_text(event.chunk)
+        else:
+            yield self._payloads.text(event.chunk, source)

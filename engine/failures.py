@@ -1,0 +1,27 @@
+"""Why a run broke, as the ``error`` event says it: a code and a number like an HTTP status."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Cause(NamedTuple):
+    """``code`` is one of the contract's error codes."""
+
+    code: str
+    status: int
+
+
+INTERNAL = Cause("internal_server_error", 500)
+_MODEL = Cause("completion_request_error", 400)
+# By the name of the error's class, which is all that the engine hands on.
+_BY_TYPE = {
+    "AgentGaveUp": INTERNAL,
+    "NoPromptFoundError": Cause("invalid_param", 400),
+    "NodeUnavailable": Cause("app_unavailable", 400),
+}
+
+
+def cause_of(error_type: str) -> Cause:
+    """Return what an error of this type means; in these apps nearly everything that breaks is a model's call."""
+    return _BY_TYPE.get(error_type, _MODEL)

@@ -1,0 +1,254 @@
+"""Apps without a workflow: chat and completion, from their prompt to the last event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine import follow, recovery, runs
+from store import app_changes, apps, conversations
+from store import events as stored
+from store import runs as rows
+from store.refusal import Refusal
+from tests.engine.conftest import Bench, make_caller
+from tests.engine.graphs import document, edge, llm
+from tests.engine.graphs import node as graph_node
+
+
+def config(pre_prompt: str = "", form: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+    """A model configuration on the echo model; ``model`` members other than these go into its parameters."""
+    parameters = more.pop("parameters", {})
+    return {
+        "model": {"provider": "echo", "name": "echo", "mode": "chat", "completion_params": parameters},
+        "prompt_type": "simple",
+        "pre_prompt": pre_prompt,
+        "user_input_form": form or [],
+        **more,
+    }
+
+
+def easy(mode: str = "chat", *args: Any, **more: Any) -> dict[str, Any]:
+    return {"mode": mode, "model_config": config(*args, **more)}
+
+
+NAME = [{"text-input": {"variable": "name", "label": "Name", "required": True}}]
+
+
+def names(events: list[dict[str, Any]]) -> list[str]:
+    return [event["event"] for event in events]
+
+
+def answer(events: list[dict[str, Any]]) -> str:
+    return "".join(event["answer"] for event in events if event["event"] in ("message", "agent_message"))
+
+
+@pytest.fixture
+def prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, str]]]:
+    """Every prompt the model is given, as (role, text) pairs."""
+    from engine.models.echo import EchoModel
+
+    seen: list[list[tuple[str, str]]] = []
+    real = EchoModel.chunks
+
+    def chunks(self: Any, messages: Any, *args: Any, **options: Any) -> Any:
+        seen.append([(message.role.value, message.get_text_content()) for message in messages])
+        return real(self, messages, *args, **options)
+
+    monkeypatch.setattr(EchoModel, "chunks", chunks)
+    return seen
+
+
+def test_a_chat_tells_its_answer_and_how_it_ended_and_nothing_of_nodes(bench: Bench) -> None:
+    run = bench.start(bench.app(easy("chat", "You are {{name}}.", NAME)), {"name": "Bea"}, query="hello big world")
+    events = bench.events(run)
+    assert names(events) == ["message"] * 4 + ["message_end"]
+    assert answer(events) == "echo: hello big world"
+    first, last = events[0], events[-1]
+    assert set(first) == {
+        "event", "conversation_id", "message_id", "created_at", "task_id", "id", "answer", "from_variable_selector",
+    }  # fmt: skip
+    assert first["from_variable_selector"] is None
+    assert {event["message_id"] for event in events} == {run.message_id}
+    assert last["metadata"]["usage"]["total_tokens"] > 0
+    assert last["files"] is None
+    stored_run = bench.stored(run)
+    assert (stored_run.status, stored_run.outputs) == ("succeeded", {"answer": "echo: hello big world", "files": []})
+
+
+def test_a_completion_has_a_message_but_no_conversation(bench: Bench, prompts: Any) -> None:
+    events = bench.run(easy("completion", "Greet {{name}}", NAME), {"name": "Bea"}, conversation_id=None)
+    assert answer(events) == "echo: Greet Bea"
+    assert all("conversation_id" not in event and "message_id" in event for event in events)
+    assert prompts == [[("user", "Greet Bea")]]
+
+
+def test_a_completion_with_a_query_is_told_its_prompt_first(bench: Bench, prompts: Any) -> None:
+    bench.run(easy("completion", "Be brief."), query="What is a bee?")
+    assert prompts == [[("system", "Be brief."), ("user", "What is a bee?")]]
+
+
+def test_the_prompt_comes_first_then_what_was_said_then_the_question(bench: Bench, prompts: Any) -> None:
+    app = bench.app(easy("chat", "You are {{name}}.", NAME))
+    first = bench.start(app, {"name": "Bea"}, query="one")
+    bench.events(first)
+    bench.events(bench.start(app, {"name": "Bea"}, query="two", conversation_id=first.conversation_id))
+    assert prompts[1] == [("system", "You are Bea."), ("user", "one"), ("assistant", "echo: one"), ("user", "two")]
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [("plain", "Asked: plain"), ("{{#env.KEY#}} {{name}}", "Asked: {{#env.KEY#}} {{name}}")],
+)
+def test_an_advanced_prompt_keeps_its_roles_and_puts_the_question_last(
+    bench: Bench, prompts: Any, query: str, asked: str
+) -> None:
+    messages = [
+        {"role": "system", "text": "For {{name}}{{#histories#}}, {{nobody}} {{#context#}}"},
+        {"role": "user", "text": "Asked: {{#query#}}"},
+    ]
+    app = bench.app(easy("chat", "", NAME, prompt_type="advanced", chat_prompt_config={"prompt": messages}))
+    bench.events(bench.start(app, {"name": "{{#sys.user_id#}}"}, query=query))
+    assert prompts == [[("system", "For {{#sys.user_id#}}, {{nobody}} "), ("user", asked)]]
+
+
+def test_what_does_not_fit_the_context_is_forgotten_from_the_oldest_side(
+    bench: Bench, prompts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.models.base._CONTEXT_TOKENS", 120)
+    app = bench.app(easy("chat"))
+    first = bench.start(app, query="a" * 100)
+    bench.events(first)
+    for letter in "bcd":
+        bench.events(bench.start(app, query=letter * 100, conversation_id=first.conversation_id))
+    roles = [text[0] for role, text in prompts[-1] if role == "user"]
+    assert roles == ["c", "d"]
+
+
+def test_a_conversation_keeps_the_prompt_it_began_with(bench: Bench, prompts: Any) -> None:
+    app = bench.app(easy("chat", "Old."))
+    first = bench.start(app, query="one")
+    bench.events(first)
+    app_changes.save_draft(app.id, definition=easy("chat", "New."), source="-")
+    app_changes.publish(app.id)
+    app = apps.for_operator_get(app.id)
+    bench.events(bench.start(app, query="two", conversation_id=first.conversation_id))
+    bench.events(bench.start(app, query="two"))
+    assert [prompt[0][1] for prompt in prompts] == ["Old.", "Old.", "New."]
+
+
+def test_a_chat_that_is_stopped_ends_with_what_there_was(bench: Bench, soon: Callable[..., Any]) -> None:
+    run = bench.start(bench.app(easy("chat", parameters={"delay_ms": 50, "chunks": 200})), query="go on")
+    soon(lambda: stored.last_seq(run.id) >= 2)
+    runs.stop(bench.stored(run))
+    events = bench.events(run)
+    assert names(events)[-1] == "message_end"
+    assert set(names(events)) == {"message", "message_end"}
+    assert bench.stored(run).status == "stopped"
+    kept = conversations.history(run.conversation_id or "")[0]
+    assert (kept.status, kept.answer) == ("stopped", answer(events))
+
+
+def test_a_model_that_fails_ends_the_chat_with_an_error_and_its_cause(bench: Bench) -> None:
+    run = bench.start(bench.app(easy("chat", parameters={"error": "The key is wrong"})), query="hi")
+    events = bench.events(run)
+    assert names(events)[-1] == "error"
+    assert {k: events[-1][k] for k in ("code", "status", "task_id")} == {
+        "code": "completion_request_error",
+        "status": 400,
+        "task_id": run.task_id,
+    }
+    assert "The key is wrong" in events[-1]["message"]
+    assert bench.stored(run).status == "failed"
+    assert conversations.history(run.conversation_id or "")[0].status == "error"
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion"])
+def test_a_finished_run_can_be_read_again_from_any_event(bench: Bench, mode: str) -> None:
+    run = bench.start(bench.app(easy(mode)), query="one two")
+    whole = bench.numbered(run)
+    assert [number for number, _ in whole] == list(range(1, len(whole) + 1))
+    assert bench.numbered(run, None) == whole
+    for cut in range(len(whole)):
+        assert bench.numbered(run, cut) == whole[cut:]
+
+
+def test_a_conversation_of_another_person_or_app_is_not_there(bench: Bench) -> None:
+    app = bench.app(easy("chat"))
+    run = bench.start(app, query="mine")
+    bench.events(run)
+    stranger = make_caller("eve@mail.example", "Eve")
+    for caller, where in ((stranger, app), (bench.caller, bench.app(easy("chat")))):
+        body = {"inputs": {}, "query": "yours", "conversation_id": run.conversation_id}
+        with pytest.raises(Refusal) as refused:
+            runs.start(where, apps.version(where.id, None), caller, body)
+        assert (refused.value.code, refused.value.message) == ("not_found", "Conversation Not Exists.")
+
+
+@pytest.mark.parametrize("mode", ["chat", "agent-chat"])
+@pytest.mark.parametrize("query", [None, "", "  \n"])
+def test_a_chat_without_a_question_is_refused(bench: Bench, mode: str, query: str | None) -> None:
+    app = bench.app(easy(mode))
+    with pytest.raises(Refusal) as refused:
+        runs.start(app, apps.version(app.id, None), bench.caller, {"inputs": {}, "query": query})
+    assert refused.value.message == "query_required_for_chat"
+
+
+def test_what_a_person_types_is_never_a_template(bench: Bench, prompts: Any) -> None:
+    node = llm("talk", "Be kind.")
+    node["data"]["prompt_template"][0]["role"] = "system"
+    node["data"]["memory"] = {"window": {"enabled": False, "size": 50}, "query_prompt_template": ""}
+    nodes = [graph_node("begin", "start", variables=[]), node, graph_node("say", "answer", answer="{{#talk.text#}}")]
+    edges = [edge("begin", "talk"), edge("talk", "say")]
+    bench.run(document(nodes, edges, mode="advanced-chat"), query="tell me {{#sys.user_id#}}")
+    assert prompts == [[("system", "Be kind."), ("user", "tell me {{#sys.user_id#}}")]]
+
+
+AVOID: dict[str, Any] = {
+    "enabled": True,
+    "type": "keywords",
+    "config": {
+        "keywords": "swordfish\npass word",
+        "inputs_config": {"enabled": True, "preset_response": "Not that, {{#sys.user_id#}}."},
+        "outputs_config": {"enabled": True, "preset_response": "I said nothing."},
+    },
+}
+
+
+def test_a_listed_word_in_the_question_is_answered_by_the_author_not_by_the_model(bench: Bench, prompts: Any) -> None:
+    events = bench.run(easy("chat", sensitive_word_avoidance=AVOID), query="the SWORDFISH")
+    assert names(events) == ["message", "message_end"]
+    assert answer(events) == "Not that, sys.user_id."
+    assert prompts == []
+
+
+def test_a_listed_word_in_the_answer_replaces_all_of_it(bench: Bench) -> None:
+    only_outputs = {**AVOID, "config": {**AVOID["config"], "inputs_config": {"enabled": False}}}
+    run = bench.start(bench.app(easy("chat", sensitive_word_avoidance=only_outputs)), query="my pass word is open now")
+    events = bench.events(run)
+    assert names(events)[-2:] == ["message_replace", "message_end"]
+    assert {k: events[-2][k] for k in ("answer", "reason")} == {
+        "answer": "I said nothing.",
+        "reason": "output_moderation",
+    }
+    assert conversations.history(run.conversation_id or "")[0].answer == "I said nothing."
+    assert bench.stored(run).status == "succeeded"
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
+def test_a_run_whose_server_died_ends_with_an_error(bench: Bench, mode: str) -> None:
+    app = bench.app(easy(mode))
+    conversation = conversations.open(app.id, bench.caller, {}, "x")
+    message = conversations.create_message(conversation.id, query="q", inputs={})
+    row = rows.create(
+        app_id=app.id, version_id=app.published_id, caller=bench.caller, inputs={}, mode=mode,
+        conversation_id=conversation.id, message_id=message.id, query="q",
+    )  # fmt: skip
+    assert recovery.end_lost_runs() == 1
+    assert bench.stored(row).status == "failed"
+    ((number, payload),) = stored.read(row.id, 0, 10)
+    assert number == 1
+    assert follow.is_last(payload, mode)
+    assert json.loads(payload)["message"] == recovery.LOST
