@@ -30,6 +30,7 @@ class Plan:
     inputs: dict[str, Any]
     query: str | None
     conversation: conversations.Conversation | None
+    auto_name: bool = True
 
 
 def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[str, Any]) -> Plan:
@@ -50,7 +51,8 @@ def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[s
         if not flow:
             chosen = _begun_with(app, caller, conversation) or chosen
     given = declared.check(chosen.definition, body.get("inputs") or {})
-    return Plan(chosen, as_graph(chosen.definition, given, query), given, query, conversation)
+    auto_name = body.get("auto_generate_name") is not False and app.mode != "completion"
+    return Plan(chosen, as_graph(chosen.definition, given, query), given, query, conversation, auto_name)
 
 
 def _begun_with(app: App, caller: Caller, conversation: conversations.Conversation) -> apps.Version | None:

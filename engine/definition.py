@@ -81,7 +81,7 @@ def _definition(value: Any) -> Definition:
     icon_type = app.get("icon_type")
     return Definition(
         name=_name(app, warnings),
-        mode=mode,
+        mode=document["mode"],
         description=_text(app, "description", ""),
         icon=_text(app, "icon", ""),
         icon_type=icon_type if icon_type in ("emoji", "image", "link") else "emoji",

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from engine.adapt import typed_variable
+from engine.config_document import config_warnings
 from engine.definition_error import Problem
 from engine.graph_document import graph, input_variable
+
+_STRATEGIES = ("function_call", "react")
 
 
 def workflow(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[str, Any]:
@@ -55,4 +58,9 @@ def model_config(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[
             raise Problem("An entry must have one key, the type of the variable", *at)
         ((kind, item),) = row.items()
         input_variable(kind, item, seen, warnings, (*at, kind))
+    warnings += config_warnings(config)
+    agent = config.get("agent_mode")
+    if mode == "chat" and isinstance(agent, dict) and agent.get("enabled") and agent.get("strategy") in _STRATEGIES:
+        warnings.append("The chat's agent is switched on; the app was read as 'agent-chat'.")
+        mode = "agent-chat"
     return {"mode": mode, "model_config": {**config, "user_input_form": form}}

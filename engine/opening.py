@@ -15,7 +15,7 @@ from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
 
-_NAME_LENGTH = 20
+_SHORT, _LONG = 20, 50  # characters of a conversation's name
 
 
 def open_run(app: App, caller: Caller, plan: Plan) -> tuple[RunContext, rows.Run]:
@@ -24,7 +24,7 @@ def open_run(app: App, caller: Caller, plan: Plan) -> tuple[RunContext, rows.Run
     chat: dict[str, Any] = {}
     if app.mode != "workflow":
         if conversation is None:
-            conversation = conversations.open(app.id, caller, plan.inputs, _name(plan.query or ""))
+            conversation = conversations.open(app.id, caller, plan.inputs, _name(plan.query or "", plan.auto_name))
         history = conversations.history(conversation.id)
         chat = {
             "conversation_values": conversations.variables(conversation.id),
@@ -90,7 +90,10 @@ def save_variables(context: RunContext, values: Mapping[str, Any]) -> None:
         conversations.save_variables(context.conversation_id, dict(values))
 
 
-def _name(query: str) -> str:
+def _name(query: str, auto: bool) -> str:
+    """A conversation's name: the beginning of its question, more of it if the caller wants a name made."""
     if not query:
         return "New conversation"
-    return query[:_NAME_LENGTH] + ("…" if len(query) > _NAME_LENGTH else "")
+    if auto:
+        return query if len(query) <= _LONG else query[: _LONG - 3] + "..."
+    return query if len(query) <= _SHORT else query[:_SHORT] + "…"

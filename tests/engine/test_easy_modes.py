@@ -117,7 +117,7 @@ def test_an_advanced_prompt_keeps_its_roles_and_puts_the_question_last(
 def test_what_does_not_fit_the_context_is_forgotten_from_the_oldest_side(
     bench: Bench, prompts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.models.base._CONTEXT_TOKENS", 120)
+    monkeypatch.setattr("engine.models.base.BaseModelAdapter.context_tokens", 120)
     app = bench.app(easy("chat"))
     first = bench.start(app, query="a" * 100)
     bench.events(first)
@@ -185,6 +185,27 @@ def test_a_conversation_of_another_person_or_app_is_not_there(bench: Bench) -> N
         with pytest.raises(Refusal) as refused:
             runs.start(where, apps.version(where.id, None), caller, body)
         assert (refused.value.code, refused.value.message) == ("not_found", "Conversation Not Exists.")
+
+
+@pytest.mark.parametrize(
+    ("length", "auto", "name"),
+    [
+        (20, False, "q" * 20),
+        (21, False, "q" * 20 + "…"),
+        (50, True, "q" * 50),
+        (51, True, "q" * 47 + "..."),
+        (51, None, "q" * 47 + "..."),
+    ],
+)
+def test_a_conversation_is_called_after_its_first_question(
+    bench: Bench, length: int, auto: bool | None, name: str
+) -> None:
+    body = {} if auto is None else {"auto_generate_name": auto}
+    run = bench.start(bench.app(easy("chat")), query="q" * length, **body)
+    bench.events(run)
+    found = conversations.visible(bench.caller, run.app_id, run.conversation_id or "")
+    assert found is not None
+    assert found.name == name
 
 
 @pytest.mark.parametrize("mode", ["chat", "agent-chat"])

@@ -1,0 +1,40 @@
+"""What a model configuration asks for that does not happen here: told when the app is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def config_warnings(config: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each part that is kept and left without effect."""
+    found = []
+    datasets = _at(config, "dataset_configs", "datasets", "datasets")
+    if any(_at(one, "dataset", "enabled") for one in _list(datasets)) or _old_datasets(config):
+        found.append("The app names datasets; its answers are made without them.")
+    if _at(config, "annotation_reply", "enabled"):
+        found.append("Annotation reply is switched on; there are no annotations here, so the model answers.")
+    if _at(config, "sensitive_word_avoidance", "enabled"):
+        kind = _at(config, "sensitive_word_avoidance", "type")
+        if kind != "keywords":
+            found.append(f"Moderation of type '{kind}' asks a service that is not here; the app runs without it.")
+    if any(_at(one, "enabled") for one in _list(config.get("external_data_tools"))):
+        found.append("External data tools are not called; a value that the caller sends is used instead.")
+    if _at(config, "text_to_speech", "enabled") and _at(config, "text_to_speech", "autoPlay") == "enabled":
+        found.append("Answers are not spoken.")
+    return found
+
+
+def _old_datasets(config: Mapping[str, Any]) -> bool:
+    """Older exports list datasets among the agent's tools."""
+    return any(_at(one, "dataset", "enabled") for one in _list(_at(config, "agent_mode", "tools")))
+
+
+def _at(value: Any, *names: str) -> Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
