@@ -18,11 +18,10 @@ def identity(account_id: str | None, email: str, name: str) -> dict[str, Any]:
     if account_id is None:
         return {"account": None, "workspaces": [], "default_workspace_id": None}
     rows = store.workspaces.of(account_id)
-    current = next((row.id for row in rows if row.current), rows[0].id if rows else None)
     return {
         "account": {"id": account_id, "email": email, "name": name},
         "workspaces": [{"id": row.id, "name": row.name, "role": row.role} for row in rows],
-        "default_workspace_id": current,
+        "default_workspace_id": store.workspaces.default_of(rows),
     }
 
 

@@ -12,7 +12,8 @@ from handlers.account import identity
 from store.clock import rfc3339
 from store.refusal import OAuthRefusal
 
-NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 §5.1: tokens never rest in a cache
+NO_STORE = {"Cache-Control": "no-store"}
+TOKEN = {**NO_STORE, "Pragma": "no-cache"}  # RFC 6749 §5.1: tokens never rest in a cache, not even an old one
 
 
 def create_device_code(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
@@ -50,7 +51,7 @@ def poll_device_token(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[s
         "subject_issuer": None,
         **identity(account.id, account.email, account.name),
     }
-    return answer, 200, NO_STORE
+    return answer, 200, TOKEN
 
 
 def lookup_device_code(user_code: str) -> tuple[dict[str, Any], int, dict[str, str]]:

@@ -22,8 +22,8 @@ def list_workspaces(user: Caller) -> dict[str, Any]:
 
 
 def get_workspace(user: Caller, workspace_id: str) -> dict[str, Any]:
-    """Operation ``getWorkspace``. Raises ``not_found`` for absent and for foreign workspaces alike."""
-    row = store.workspaces.visible(user.account_id, workspace_id)
+    """Operation ``getWorkspace``, archived ones too. Raises ``not_found`` for absent and for foreign ones alike."""
+    row = store.workspaces.visible(user.account_id, workspace_id, archived=True)
     if row is None:
         raise Refusal("not_found", "Workspace not found.")
     return {**summary(row), "created_at": rfc3339(row.created_at)}

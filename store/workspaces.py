@@ -119,12 +119,13 @@ def of(account_id: str | None) -> list[WorkspaceRow]:
 
 
 @db.reads
-def visible(account_id: str | None, workspace_id: str) -> WorkspaceRow | None:
-    """The workspace if the account is a member and it is not archived; None for absent and for not yours
-    alike."""
+def visible(account_id: str | None, workspace_id: str, *, archived: bool = False) -> WorkspaceRow | None:
+    """The workspace if the account is a member; None for absent and for not yours alike, and for an archived
+    one unless ``archived`` asks for it too."""
     wanted = sql.uuid_or_none(workspace_id)
-    found = sql.row(MINE + " AND w.id = ? AND w.status = 'normal'", account_id, wanted) if wanted else None
-    return _mine(found) if found else None
+    found = sql.row(MINE + " AND w.id = ?", account_id, wanted) if wanted else None
+    mine = _mine(found) if found else None
+    return mine if mine and (archived or mine.status == "normal") else None
 
 
 def default_of(mine: list[WorkspaceRow]) -> str | None:

@@ -99,10 +99,12 @@ def test_a_foreign_workspace_is_absent(world: World) -> None:
     assert code_of(caught) == "not_found"
 
 
-def test_an_archived_workspace_is_listed_and_otherwise_absent(world: World) -> None:
+def test_an_archived_workspace_can_be_read_and_is_otherwise_absent(world: World) -> None:
     workspaces.set_status(world.home.id, "archive")
     assert [row.status for row in workspaces.of(world.owner.id)] == ["archive"]
     assert workspaces.visible(world.owner.id, world.home.id) is None
+    assert workspaces.visible(world.owner.id, world.home.id, archived=True) is not None
+    assert workspaces.visible(world.other.id, world.home.id, archived=True) is None
     assert workspaces.default_id(world.owner.id) is None
 
 
