@@ -19,7 +19,7 @@ class EngineConfig:
     allowed_hosts: frozenset[str] = frozenset()
     ping_seconds: float = 10
     retry_ms: int = 3000
-    max_concurrent_runs: int = 64
+    max_concurrent_runs: int = 128
     template_seconds: float = 5
     template_memory_bytes: int = 256 * 1024 * 1024
     max_output_characters: int = 400_000

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     allow_private_addresses: bool = Field(False, description="true lets HTTP nodes call any private address")
     max_execution_seconds: float = Field(1200, gt=0, le=86400, description="longest run in seconds")
     max_execution_steps: int = Field(500, ge=1, le=100_000, description="most node executions of one run")
-    max_concurrent_runs: int = Field(64, ge=1, le=10_000, description="runs executed at the same time")
+    max_concurrent_runs: int = Field(128, ge=1, le=10_000, description="runs executed at the same time")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     access_log: bool = Field(True, description="a line for each request")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")

@@ -1,0 +1,118 @@
+"""``python -m bench.runs``: what a run costs through HTTP, its events included, beside the bare engine.
+
+The peer is graphon alone in this process, over the same graph: no HTTP, no store, no event log. The ratio says
+what serving a run costs over carrying it out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import orjson
+
+from bench import run_apps
+from bench.bare_engine import bare_run
+from bench.measure import cpu_seconds, memory_kib, server, thread_count
+from bench.run_apps import World
+
+
+async def read(client: httpx.AsyncClient, made: World, app: str) -> tuple[float, float, int]:
+    """One run to its last event: seconds to the first event, to the last, and how many there were."""
+    begun, first, count, last = time.perf_counter(), 0.0, 0, ""
+    async with client.stream("POST", made.path(app), json=made.body(app), headers=made.bearer) as response:
+        response.raise_for_status()
+        async for line in response.aiter_lines():
+            if line.startswith("data:"):
+                count += 1
+                first = first or time.perf_counter() - begun
+                last = line
+    event = orjson.loads(last[5:])
+    if event["event"] != "workflow_finished" or event["data"]["status"] != "succeeded":
+        raise RuntimeError(f"the run of {app} did not succeed: {last}")
+    return first, time.perf_counter() - begun, count
+
+
+async def small(client: httpx.AsyncClient, pid: int, made: World, app: str, count: int) -> tuple[float, float, float]:
+    """Runs one after another: median seconds to the first event and in all, CPU seconds of the server each."""
+    for _ in range(5):
+        await read(client, made, app)
+    cpu = cpu_seconds(pid)
+    times = [await read(client, made, app) for _ in range(count)]
+    spent = (cpu_seconds(pid) - cpu) / count
+    return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times), spent
+
+
+async def crowd(client: httpx.AsyncClient, pid: int, made: World, size: int) -> tuple[float, float, int]:
+    """``size`` slow streams at once: the slowest's time to the ideal one, MiB more, most threads."""
+    before, threads, done = memory_kib(pid), [0], asyncio.Event()
+
+    async def watch() -> None:
+        while not done.is_set():
+            threads.append(thread_count(pid))
+            await asyncio.sleep(0.1)
+
+    watcher = asyncio.create_task(watch())
+    times = await asyncio.gather(*(read(client, made, "slow") for _ in range(size)))
+    more = (memory_kib(pid) - before) / 1024
+    done.set()
+    await watcher
+    return max(t[1] for t in times) / run_apps.SLOW_SECONDS, more, max(threads)
+
+
+async def abort(client: httpx.AsyncClient, made: World) -> float:
+    """Seconds from asking a waiting run to stop until its stream has ended."""
+    body, headers = made.body("held"), made.bearer
+    async with client.stream("POST", made.path("held"), json=body, headers=headers) as response:
+        lines = response.aiter_lines()
+        async for line in lines:
+            if line.startswith("data:") and '"llm"' in line:
+                break
+        task = orjson.loads(line[5:])["task_id"]
+        begun = time.perf_counter()
+        stopped = await client.post(made.path("held", f"tasks/{task}/stop"), headers=headers)
+        stopped.raise_for_status()
+        async for _ in lines:
+            pass
+    return time.perf_counter() - begun
+
+
+async def measure(base: str, pid: int, made: World, count: int, size: int) -> None:
+    """Print the table."""
+    limits = httpx.Limits(max_connections=size + 10)
+    async with httpx.AsyncClient(base_url=base, timeout=120, limits=limits) as client:
+        first, whole, cpu = await small(client, pid, made, "small", count)
+        _, wide, wide_cpu = await small(client, pid, made, "wide", max(5, count // 5))
+        nodes = run_apps.WIDE - 1
+        bare = statistics.median(bare_run(made.documents["small"]) for _ in range(count))
+        print(f"small run: first event {first * 1e3:.1f} ms, whole {whole * 1e3:.1f} ms, CPU {cpu * 1e3:.1f} ms")
+        print(f"small run beside the bare engine: {whole / bare:.2f} times its {bare * 1e3:.1f} ms")
+        each, each_cpu = (wide - whole) / nodes, (wide_cpu - cpu) / nodes
+        print(f"one more template node: {each * 1e3:.2f} ms, CPU {each_cpu * 1e3:.2f} ms")
+        _, seconds, events = await read(client, made, "long")
+        print(f"long stream: {events} events, {events / seconds:.0f} a second")
+        ratio, more, threads = await crowd(client, pid, made, size)
+        print(f"{size} at once: slowest {ratio:.2f} times the ideal, {more:.0f} MiB more, {threads} threads at most")
+        aborts = [await abort(client, made) for _ in range(5)]
+        print(f"abort: {statistics.median(aborts) * 1e3:.0f} ms")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer runs: does it work at all")
+    quick = parser.parse_args().quick
+    count, size = (10, 10) if quick else (200, 100)
+    with tempfile.TemporaryDirectory() as folder:
+        made = run_apps.build(Path(folder))
+        with server("bench.ours", {"BENCH_DATABASE": str(made.database)}) as (base, pid):
+            asyncio.run(measure(base, pid, made, count, size))
+
+
+if __name__ == "__main__":
+    main()
