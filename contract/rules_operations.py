@@ -18,7 +18,10 @@ LIMIT_KEYS = {"address", "token", "account", "device_code"}
 # A status says which codes may come with it; a code of another status would mislead programs.
 STATUS_OF = {
     "bad_request": 400, "malformed_json": 400, "app_unavailable": 400, "provider_not_initialize": 400,
-    "provider_quota_exceeded": 400, "model_currently_not_support": 400, "completion_request_error": 400,
+    "no_file_uploaded": 400,
+    "too_many_files": 400, "filename_not_exists": 400, "file_extension_blocked": 400, "file_too_large": 413,
+    "unsupported_file_type": 415, "provider_quota_exceeded": 400,
+    "model_currently_not_support": 400, "completion_request_error": 400,
     "unauthorized": 401, "invalid_token": 401, "forbidden": 403, "insufficient_scope": 403,
     "insufficient_role": 403, "unsupported_token_type": 403, "service_api_disabled": 403,
     "access_mode_denied": 403, "csrf_failed": 403, "account_inactive": 403, "not_found": 404,
@@ -137,7 +140,7 @@ def _due(path: str, method: str, operation: Operation, status: str, response: di
     personal = method != "delete" and ("/device/" in path or path.startswith("/account"))
     if personal or "text/event-stream" in response.get("content", {}):
         due.add("Cache-Control")
-    return due if status == "200" else set()
+    return due if status.startswith("2") else set()
 
 
 def order(document: Document) -> Iterator[Finding]:
@@ -167,7 +170,7 @@ def streams(document: Document) -> Iterator[Finding]:
     """A streamed answer names its event schema, whose discriminator covers every alternative."""
     for path, method, operation in operations(document):
         place = f"{method} {path}"
-        content = resolve(document, operation["responses"]["200"])["content"]
+        content = resolve(document, operation["responses"].get("200", {})).get("content", {})
         name = operation.get("x-stream")
         if ("text/event-stream" in content) != (name is not None):
             yield place, "x-stream and text/event-stream go together"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from engine.files import FileConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,4 @@ class EngineConfig:
     template_memory_bytes: int = 256 * 1024 * 1024
     max_output_characters: int = 400_000
     max_http_bytes: int = 10 * 1024 * 1024
+    files: FileConfig = field(default_factory=FileConfig)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from engine import files
 from engine import follow as reading
 from engine.checks import plan
 from engine.config import EngineConfig
@@ -64,7 +65,9 @@ def configure(config: EngineConfig | None = None) -> None:
     global _machine
     if _machine is not None:
         shutdown()
-    _machine = _Machine(config or EngineConfig())
+    config = config or EngineConfig()
+    files.configure(config.files)
+    _machine = _Machine(config)
     end_lost_runs()
 
 

@@ -129,6 +129,7 @@ def _parts(
             public_url=settings.base_url,
             token_ttl=timedelta(days=settings.token_ttl_days),
             known_client_ids=frozenset(settings.known_client_ids),
+            system_parameters=settings.file_limits.system_parameters(),
             server_version=server_version(),
             address_of=partial(of_scope, trusted=settings.trusted_proxies),
         )

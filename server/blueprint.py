@@ -41,6 +41,11 @@ class OperationObject:
         return snake((self.raw.get("tags") or ["default"])[0].replace(" ", "_"))
 
     @property
+    def takes_file(self) -> bool:
+        """Whether the body is an upload."""
+        return "multipart/form-data" in self.raw.get("requestBody", {}).get("content", {})
+
+    @property
     def is_stream(self) -> bool:
         """Whether a success is a stream of events."""
         return any("text/event-stream" in item.get("content", {}) for item in self.responses.values())
@@ -72,6 +77,15 @@ class Blueprint:
                 responses = {str(status): deref(answer) for status, answer in raw["responses"].items()}
                 found.append(OperationObject(raw["operationId"], method, path, raw, own + inherited, responses))
         return found
+
+    def upload_paths(self) -> re.Pattern[str]:
+        """Full paths of the operations that take a multipart body."""
+        paths = [
+            re.sub(r"\{[^}]+\}", "[^/]+", self.base_path + operation.path)
+            for operation in self.operations.values()
+            if operation.takes_file
+        ]
+        return re.compile("|".join(paths) or r"(?!)")
 
     def oauth_paths(self) -> frozenset[str]:
         """Full paths of the operations whose errors an OAuth client reads (``x-error-format: oauth``)."""

@@ -14,11 +14,12 @@ from typing import Any
 from connexion.middleware.security import SecurityMiddleware
 
 from server.blueprint import OperationObject
-from server.body_gate import BodyGate
+from server.body_gate import BodyGate, Passage
 from server.errors import Errors
 from server.headers import Headers
 from server.limit import Limit
 from server.may import May, demand_of
+from server.multipart import Multipart, file_part
 from server.operation import Do, ShapeIn
 from server.outside import Outside
 from server.parts import Parts
@@ -26,6 +27,7 @@ from server.request_id import RequestId
 from server.routing import Routing
 from server.shape_out import ShapeOut
 
+UPLOAD_FRAME = 64 * 1024  # bytes of an upload that are not its file: boundaries and headers
 Layer = Callable[[Parts], Any]
 Step = Callable[[Parts, OperationObject], Any]
 
@@ -42,7 +44,10 @@ class Stop:
 
 
 def _body_gate(parts: Parts) -> Any:
-    return partial(BodyGate, limit=parts.settings.max_body_bytes, seconds=parts.settings.body_timeout_seconds)
+    settings = parts.settings
+    most = settings.file_limits.most_bytes + UPLOAD_FRAME
+    passage = Passage(parts.blueprint.upload_paths(), most, settings.upload_timeout_seconds)
+    return partial(BodyGate, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds, passage=passage)
 
 
 def _request_id(parts: Parts) -> Any:
@@ -88,7 +93,10 @@ def _may(parts: Parts) -> Any:
 
 
 def _shape_in(parts: Parts, operation: OperationObject) -> ShapeIn:
-    return ShapeIn(operation, parts.blueprint)
+    upload = None
+    if operation.takes_file:
+        upload = Multipart(file_part(parts.upload_schema(operation)), parts.uploads, parts.threads)
+    return ShapeIn(operation, parts.blueprint, upload)
 
 
 def _do(parts: Parts, operation: OperationObject) -> Do:
@@ -101,7 +109,7 @@ def _shape_out(parts: Parts, operation: OperationObject) -> ShapeOut:
 
 
 JOURNEY: tuple[Stop, ...] = (
-    Stop("body gate", _body_gate, "bounds and buffers the body, fixes its length", "413"),
+    Stop("body gate", _body_gate, "bounds and buffers the body, fixes its length; uploads pass, counted", "413"),
     Stop("request id", _request_id, "takes or makes X-Request-Id, binds it to the logs"),
     Stop("headers", _headers, "puts safety headers, X-Version and CORS on every answer; answers preflights"),
     Stop("errors", _errors, "one renderer for every way an error is born"),

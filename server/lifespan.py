@@ -12,6 +12,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import store
@@ -27,6 +28,7 @@ def resources(settings: Settings) -> Iterator[None]:
     """The store and the engine, open within the ``with``. For tests and commands without uvicorn."""
     from engine import runs
     from engine.config import EngineConfig
+    from engine.files import FileConfig
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store.open(settings.store_url)
@@ -38,6 +40,16 @@ def resources(settings: Settings) -> Iterator[None]:
                 allow_private_addresses=settings.allow_private_addresses,
                 allowed_hosts=frozenset(settings.allowed_outbound_hosts),
                 max_concurrent_runs=settings.max_concurrent_runs,
+                files=FileConfig(
+                    folder=settings.file_folder,
+                    storage=settings.file_storage,
+                    secret=settings.secret(),
+                    api_url=f"{settings.base_url}/openapi/v1",
+                    link_seconds=settings.files_access_timeout,
+                    limits=settings.file_limits,
+                    unused_for=timedelta(hours=settings.file_unused_hours),
+                    kept_for=timedelta(days=settings.file_keep_days) if settings.file_keep_days else None,
+                ),
             )
         )
         try:

@@ -14,6 +14,7 @@ import store.audit
 from server.blueprint import Blueprint, OperationObject, snake
 from server.bodies import Body
 from server.claims import Handler
+from server.multipart import Multipart
 from server.parameters import Parameters
 from server.request_id import KEY
 from server.shape_out import ShapeOut
@@ -27,16 +28,19 @@ Arguments = dict[str, Any]
 class ShapeIn:
     """Parameters and body as arguments of the handler; refuses what breaks the contract."""
 
-    def __init__(self, operation: OperationObject, blueprint: Blueprint) -> None:
+    def __init__(self, operation: OperationObject, blueprint: Blueprint, upload: Multipart | None = None) -> None:
         self.parameters = Parameters(operation.parameters, blueprint.schemas, snake)
         raw_body = blueprint.schemas.deref(operation.raw.get("requestBody"))
-        self.body = Body(raw_body, blueprint.schemas) if raw_body else None
+        self.upload = upload
+        self.body = Body(raw_body, blueprint.schemas) if raw_body and upload is None else None
 
     async def __call__(self, scope: Scope, receive: Receive) -> Arguments:
         parameters = self.parameters
         arguments = {} if parameters.none and not scope["query_string"] else parameters.read(scope)
         if self.body is not None:
             arguments["body"] = await self.body.read(scope, receive)
+        elif self.upload is not None:
+            arguments[self.upload.part] = await self.upload.read(scope, receive)
         return arguments
 
 

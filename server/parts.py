@@ -18,6 +18,7 @@ from server.blueprint import DEFAULT, Blueprint, OperationObject, snake
 from server.claims import Claims, Handler
 from server.documents import documents
 from server.limits import Counters, Rule, rules_of
+from server.multipart import MEDIA, Uploads, file_part
 from server.security import Guards
 from server.settings import Settings
 from server.threads import Threads
@@ -40,6 +41,7 @@ class Parts:
         self.blueprint = Blueprint(contract)
         self.claims = Claims(self.blueprint, handlers)
         self.threads = Threads(settings.request_threads)
+        self.uploads = Uploads(settings.file_folder / "incoming", settings.file_limits)
         self.counters = Counters(settings.redis_url)
         self.documents = documents(self.blueprint, API_LEVEL)
         public = urlsplit(settings.base_url)
@@ -62,7 +64,14 @@ class Parts:
     def offered(self, operation: OperationObject) -> frozenset[str]:
         """The arguments that the contract offers to the operation's handler."""
         names = {snake(item["name"]) for item in operation.parameters}
+        if operation.takes_file:
+            return frozenset(names | {file_part(self.upload_schema(operation))})
         return frozenset(names | ({"body"} if "requestBody" in operation.raw else set()))
+
+    def upload_schema(self, operation: OperationObject) -> dict[str, Any]:
+        """The schema of an operation's multipart body."""
+        schema: dict[str, Any] = self.blueprint.schemas.deref(operation.raw["requestBody"]["content"][MEDIA]["schema"])
+        return schema
 
 
 def pages(settings: Settings) -> ASGIApp:

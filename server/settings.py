@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from engine.file_kinds import FileLimits
+
 Words = Annotated[list[str], NoDecode]
 SECRET_NAMES = ("secret", "password", "token_key", "api_key", "database_url", "redis_url")
 
@@ -52,6 +54,17 @@ class Settings(BaseSettings):
     cors_allow_origins: Words = Field([], description="origins of browser apps that may call the API")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="largest request body in bytes")
     body_timeout_seconds: float = Field(30, gt=0, le=3600, description="time a request body may take to arrive")
+    file_storage: str = Field("", description="s3://bucket/prefix (AWS_* variables say where); empty: data_dir/files")
+    upload_file_size_limit: int = Field(15, ge=1, le=1024, description="largest file in MB, unless another limit fits")
+    upload_image_file_size_limit: int = Field(10, ge=1, le=1024, description="largest image in MB")
+    upload_video_file_size_limit: int = Field(100, ge=1, le=1024, description="largest video in MB")
+    upload_audio_file_size_limit: int = Field(50, ge=1, le=1024, description="largest audio file in MB")
+    workflow_file_upload_limit: int = Field(10, ge=1, le=100, description="most files of one input of a run")
+    upload_file_extension_blacklist: Words = Field([], description="extensions that are refused, without dots")
+    upload_timeout_seconds: float = Field(600, gt=0, le=86400, description="time an upload may take to arrive")
+    files_access_timeout: int = Field(3600, ge=10, le=31_536_000, description="life of a link to a file in seconds")
+    file_unused_hours: int = Field(24, ge=1, le=8760, description="hours after which an unused upload is deleted")
+    file_keep_days: int = Field(0, ge=0, le=36500, description="days that used files are kept; 0: for good")
     request_threads: int = Field(40, ge=1, le=1000, description="threads for handlers that touch the database")
     shutdown_seconds: int = Field(10, ge=0, le=600, description="time open requests get when the server stops")
     allowed_outbound_hosts: Words = Field([], description="private hosts that HTTP nodes may call")
@@ -63,7 +76,13 @@ class Settings(BaseSettings):
     access_log: bool = Field(True, description="a line for each request")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
 
-    @field_validator("known_client_ids", "cors_allow_origins", "allowed_outbound_hosts", mode="before")
+    @field_validator(
+        "known_client_ids",
+        "cors_allow_origins",
+        "allowed_outbound_hosts",
+        "upload_file_extension_blacklist",
+        mode="before",
+    )
     @classmethod
     def _words(cls, value: Any) -> Any:
         return _split(value)
@@ -109,6 +128,30 @@ class Settings(BaseSettings):
         if value and not value.startswith(("redis://", "rediss://")):
             raise ValueError("must be redis://host:port/number")
         return value or None
+
+    @field_validator("file_storage")
+    @classmethod
+    def _storage(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme != "s3" or not urlsplit(value).netloc):
+            raise ValueError("must be s3://bucket or s3://bucket/prefix, or empty")
+        return value.rstrip("/")
+
+    @property
+    def file_folder(self) -> Path:
+        """Where files are kept without S3, and where uploads are collected."""
+        return self.data_dir / "files"
+
+    @property
+    def file_limits(self) -> FileLimits:
+        """What uploads and runs admit, and what describe tells."""
+        return FileLimits(
+            image=self.upload_image_file_size_limit,
+            video=self.upload_video_file_size_limit,
+            audio=self.upload_audio_file_size_limit,
+            other=self.upload_file_size_limit,
+            count=self.workflow_file_upload_limit,
+            blocked=frozenset(word.lower().lstrip(".") for word in self.upload_file_extension_blacklist),
+        )
 
     @property
     def store_url(self) -> str:

@@ -18,6 +18,7 @@ def declare(db: Database) -> None:
     _declare_sign_in(db.Entity)
     _declare_apps(db.Entity)
     _declare_runs(db.Entity)
+    _declare_files(db.Entity)
 
 
 def _declare_people(base: Any) -> None:
@@ -197,3 +198,20 @@ def _declare_runs(base: Any) -> None:
         actor = Optional(str, nullable=True)
         request_id = Optional(str, nullable=True)
         fields = Required(LongStr, autostrip=False)
+
+
+def _declare_files(base: Any) -> None:
+    class StoredFile(base):
+        _table_ = "files"
+        id = PrimaryKey(str)
+        app_id = Required(str)
+        workspace_id = Required(str)
+        subject = Required(str)
+        created_by = Required(str)
+        origin = Required(str)
+        name = Required(str, autostrip=False)
+        extension = Optional(str)
+        mime_type = Required(str)
+        size = Required(int, size=64)
+        created_at = Required(int, size=64)
+        expires_at = Optional(int, size=64)

@@ -1,0 +1,171 @@
+"""Stop "shape in" for uploads: one file of a multipart body (RFC 7578), read as it arrives and kept on disk.
+
+Nothing of the file stays in memory beyond the piece that just came. A file that outgrows the limit of its
+kind, a second part, an endless header: each ends the reading at once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.datastructures import Headers, UploadFile
+from starlette.types import Receive, Scope
+
+from engine import file_kinds
+from engine.files import check_extension, too_large
+from server.threads import Threads
+from store.refusal import Refusal
+
+MEDIA = "multipart/form-data"
+MAX_NAME_BYTES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """What an operator decides about uploads, and the folder where they are collected."""
+
+    folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    limits: file_kinds.FileLimits = field(default_factory=file_kinds.FileLimits)
+
+
+class Multipart:
+    """The multipart body of one operation. In: the name of its part, the rules, threads for writing."""
+
+    def __init__(self, part: str, uploads: Uploads, threads: Threads) -> None:
+        self.part, self.uploads, self.threads = part, uploads, threads
+
+    async def read(self, scope: Scope, receive: Receive) -> UploadFile:
+        """The file, rewound. Refuses unsupported_media_type, no_file_uploaded, too_many_files,
+        filename_not_exists, file_extension_blocked, unsupported_file_type, file_too_large, bad_request.
+        """
+        reader = _Reader(_boundary(scope), self.part, self.uploads)
+        try:
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal("bad_request", "The body ended before its time.")
+                more = message.get("more_body", False)
+                if piece := message.get("body", b""):
+                    await self.threads.run(reader.feed, piece=piece)
+            return reader.done()
+        except BaseException:
+            reader.close()
+            raise
+
+
+def file_part(schema: dict[str, Any]) -> str:
+    """The name of the one binary member of a multipart schema. ValueError if there is not exactly one."""
+    names = [name for name, item in schema.get("properties", {}).items() if item.get("format") == "binary"]
+    if len(names) != 1 or len(schema["properties"]) != 1:
+        raise ValueError("a multipart body has one member here, of format binary")
+    return names[0]
+
+
+def _boundary(scope: Scope) -> bytes:
+    lines = [value for name, value in scope["headers"] if name == b"content-type"]
+    media, options = parse_options_header(lines[0] if len(lines) == 1 else b"")
+    if media.lower() != MEDIA.encode():
+        raise Refusal("unsupported_media_type", f"Send the body as {MEDIA}.")
+    boundary = options.get(b"boundary", b"")
+    if not 0 < len(boundary) <= 70:  # RFC 2046 §5.1.1
+        raise Refusal("bad_request", "The Content-Type names no boundary of 1 to 70 characters.")
+    return boundary
+
+
+class _Reader:
+    """Takes the body piece by piece; not shared between threads at the same time."""
+
+    def __init__(self, boundary: bytes, part: str, uploads: Uploads) -> None:
+        self._part, self._uploads = part, uploads
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
+                "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+                "on_header_end": self._header,
+                "on_headers_finished": self._headers_done,
+                "on_part_data": self._data,
+                "on_end": self._end,
+            },
+        )
+        self._name, self._value = bytearray(), bytearray()
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._file: BinaryIO | None = None
+        self._filename, self._size, self._limit = "", 0, 0
+        self._ended = False
+
+    def feed(self, piece: bytes) -> None:
+        """Parse and write one piece."""
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise Refusal("bad_request", f"The body is not valid {MEDIA}: {_plain(error)}.") from None
+        except OSError as error:
+            raise Refusal("service_unavailable", "The file could not be stored; try again later.") from error
+
+    def done(self) -> UploadFile:
+        """The file, once the body has ended."""
+        if not self._ended and self._size + len(self._headers) > 0:
+            raise Refusal("bad_request", "The body ended before its last boundary.")
+        if self._file is None:
+            raise Refusal("no_file_uploaded")
+        self._file.seek(0)
+        headers = Headers(raw=[(name.lower(), value) for name, value in self._headers])
+        return UploadFile(self._file, size=self._size, filename=self._filename, headers=headers)
+
+    def close(self) -> None:
+        """Let go of what was collected."""
+        if self._file is not None:
+            self._file.close()
+
+    def _begin(self) -> None:
+        if self._file is not None:
+            raise Refusal("too_many_files", f"Send one file, in a part named '{self._part}', and nothing else.")
+        self._headers = []
+
+    def _header(self) -> None:
+        self._headers.append((bytes(self._name), bytes(self._value)))
+        self._name, self._value = bytearray(), bytearray()
+
+    def _headers_done(self) -> None:
+        lines = [value for name, value in self._headers if name.lower() == b"content-disposition"]
+        kind, options = parse_options_header(lines[0] if len(lines) == 1 else b"")
+        if kind.lower() != b"form-data" or options.get(b"name") != self._part.encode():
+            raise Refusal("too_many_files", f"Send one file, in a part named '{self._part}', and nothing else.")
+        if b"filename" not in options:
+            raise Refusal("no_file_uploaded")
+        if not options[b"filename"]:
+            raise Refusal("filename_not_exists")
+        if not any(name.lower() == b"content-type" and value.strip() for name, value in self._headers):
+            raise Refusal("unsupported_file_type", "The part has no Content-Type.")
+        try:
+            self._filename = options[b"filename"][:MAX_NAME_BYTES].decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refusal("bad_request", "The file name is not valid UTF-8.") from None
+        extension = file_kinds.extension_of(self._filename)
+        check_extension(self._uploads.limits, extension)
+        self._limit = self._uploads.limits.bytes(extension)
+        self._uploads.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Without a name from the start: whatever ends this process leaves no half file behind.
+        self._file = tempfile.TemporaryFile(dir=self._uploads.folder)  # noqa: SIM115 (closed by who reads it)
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        assert self._file is not None
+        self._size += end - start
+        if self._size > self._limit:
+            raise too_large(self._uploads.limits, file_kinds.extension_of(self._filename))
+        self._file.write(memoryview(data)[start:end])
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def _plain(error: Exception) -> str:
+    return "a part's header is too large" if "header" in str(error).lower() else "it breaks the format"

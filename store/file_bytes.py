@@ -1,0 +1,135 @@
+"""The bytes of files, each under its id: in a folder, or in a bucket of an S3-compatible service.
+
+Both kinds keep the same promises: a key is written whole or not at all, and what is read is streamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+PIECE = 64 * 1024
+
+
+class FileBytes(Protocol):
+    """Where bytes are kept. Keys are file ids, made here; no name of a client's reaches them."""
+
+    def put(self, key: str, source: BinaryIO) -> None:
+        """Store all that ``source`` still has. Errors: OSError, nothing stored."""
+
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """The bytes, piece by piece. Errors: FileNotFoundError before the first piece."""
+
+    def delete(self, key: str) -> None:
+        """Remove the bytes; no error when there are none."""
+
+    def keys(self) -> Iterator[tuple[str, datetime]]:
+        """Every key with the time it was written."""
+
+
+def open_bytes(place: str, folder: Path) -> FileBytes:
+    """The storage at ``place``: ``s3://bucket/prefix``, or empty for ``folder``.
+
+    Errors: ValueError for another place, RuntimeError when the library for S3 is not installed.
+    """
+    if not place:
+        return FolderBytes(folder)
+    parts = urlsplit(place)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise ValueError(f"not a file storage: {place!r} (use s3://bucket/prefix, or nothing for a folder)")
+    return BucketBytes(place)
+
+
+class FolderBytes:
+    """Files in a folder, spread over sub-folders by the end of their key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, key: str, source: BinaryIO) -> None:
+        """Write beside, then rename: a reader sees the whole file or none."""
+        target = self._path(key)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = target.with_name(f".{key}.part")
+        try:
+            with open(partial, "wb", opener=_private) as file:
+                shutil.copyfileobj(source, file, PIECE)
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """Open at once, read as asked."""
+        return _read(self._path(key).open("rb"))
+
+    def delete(self, key: str) -> None:
+        """Unlink."""
+        self._path(key).unlink(missing_ok=True)
+
+    def keys(self) -> Iterator[tuple[str, datetime]]:
+        """Walk the sub-folders."""
+        for path in self.folder.glob("??/*"):
+            with contextlib.suppress(FileNotFoundError):
+                yield path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[-2:] / key
+
+
+class BucketBytes:
+    """Objects in a bucket; the environment's ``AWS_*`` variables say where and as whom."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        try:
+            from obstore.store import S3Store
+        except ImportError:
+            raise RuntimeError(
+                "files in S3 need the extra 's3': uv sync --extra s3 (or pip install 'difyspec[s3]')"
+            ) from None
+        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+            options.setdefault("client_options", {"allow_http": True})
+        self._store = S3Store.from_url(url, **options)
+
+    def put(self, key: str, source: BinaryIO) -> None:
+        """An upload in parts: the object appears when the last part is in."""
+        import obstore
+
+        obstore.put(self._store, key, source)
+
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """Ask at once, read as asked."""
+        import obstore
+
+        return (bytes(piece) for piece in obstore.get(self._store, key).stream(min_chunk_size=PIECE))
+
+    def delete(self, key: str) -> None:
+        """Delete."""
+        import obstore
+
+        with contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
+
+    def keys(self) -> Iterator[tuple[str, datetime]]:
+        """List, page by page."""
+        import obstore
+
+        for page in obstore.list(self._store):
+            for item in page:
+                yield item["path"], item["last_modified"]
+
+
+def _read(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,144 @@
+"""Files: who may read which, and until when it is kept. The bytes themselves are in ``store.file_bytes``."""
+
+# ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from store import db, sql
+from store.app_row import App
+from store.caller import Caller
+from store.clock import from_micros, now_micros
+
+COLUMNS = "id, app_id, workspace_id, subject, created_by, origin, name, extension, mime_type, size, created_at"
+MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file. ``extension`` is in lower case without a dot, ``size`` in bytes, ``origin`` upload or run."""
+
+    id: str
+    app_id: str
+    workspace_id: str
+    subject: str
+    created_by: str
+    origin: str
+    name: str
+    extension: str
+    mime_type: str
+    size: int
+    created_at: datetime
+
+
+@db.writes
+def create(
+    file_id: str,
+    app: App,
+    caller: Caller,
+    *,
+    origin: str,
+    name: str,
+    extension: str,
+    mime_type: str,
+    size: int,
+    kept_for: timedelta | None = None,
+) -> StoredFile:
+    """Enter a file whose bytes are stored already; it belongs to the caller, for this app.
+
+    ``kept_for``: how long it is kept unless a run uses it; None for good.
+    """
+    now = now_micros()
+    sql.change(
+        f"INSERT INTO files ({COLUMNS}, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        file_id,
+        app.id,
+        app.workspace_id,
+        caller.subject,
+        caller.account_id or caller.session_id,
+        origin,
+        sql.text(name),
+        sql.text(extension),
+        sql.text(mime_type),
+        size,
+        now,
+        None if kept_for is None else now + kept_for // MICROSECOND,
+    )
+    made = _get(file_id)
+    if made is None:
+        raise RuntimeError("a file that was just stored cannot be read")
+    return made
+
+
+@db.reads
+def visible(caller: Caller, app_id: str, file_id: str) -> StoredFile | None:
+    """The caller's own file of this app; None for absent, expired, somebody else's and another app's alike."""
+    wanted, app = sql.uuid_or_none(file_id), sql.uuid_or_none(app_id)
+    if wanted is None or app is None:
+        return None
+    return _file(
+        sql.row(
+            f"SELECT {COLUMNS} FROM files WHERE id = ? AND app_id = ? AND subject = ?"
+            " AND (expires_at IS NULL OR expires_at > ?)",
+            wanted,
+            app,
+            caller.subject,
+            now_micros(),
+        )
+    )
+
+
+@db.reads
+def for_link(file_id: str) -> StoredFile | None:
+    """A file by id, for whoever has shown a valid signature for this very id; never for anybody else."""
+    return _get(file_id)
+
+
+@db.writes
+def keep(caller: Caller, app_id: str, file_ids: Iterable[str], kept_for: timedelta | None = None) -> bool:
+    """Keep the caller's files because a run uses them; False if one is gone (then none is changed).
+
+    A file that is being swept away at this moment is either kept or gone, never half of each.
+    """
+    wanted = sorted(set(file_ids))
+    now = now_micros()
+    until = None if kept_for is None else now + kept_for // MICROSECOND
+    for file_id in wanted:
+        if not sql.locked(
+            "SELECT id FROM files WHERE id = ? AND app_id = ? AND subject = ?"
+            " AND (expires_at IS NULL OR expires_at > ?)",
+            file_id, app_id, caller.subject, now,
+        ):  # fmt: skip
+            return False
+    for file_id in wanted:
+        sql.change("UPDATE files SET expires_at = ? WHERE id = ?", until, file_id)
+    return True
+
+
+@db.reads
+def expired(limit: int = 500) -> list[str]:
+    """Ids of files whose time is over, oldest first."""
+    statement = "SELECT id FROM files WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+    return [found[0] for found in sql.rows(statement, now_micros(), limit)]
+
+
+@db.writes
+def remove_expired(file_id: str) -> bool:
+    """Take a file out if its time is still over; False if a run has taken it into use meanwhile."""
+    return sql.change("DELETE FROM files WHERE id = ? AND expires_at <= ?", file_id, now_micros()) == 1
+
+
+@db.reads
+def exists(file_id: str) -> bool:
+    """Whether there is a row for this id: for the sweep of bytes that belong to nothing."""
+    return sql.row("SELECT 1 FROM files WHERE id = ?", file_id) is not None
+
+
+def _get(file_id: str) -> StoredFile | None:
+    return _file(sql.row(f"SELECT {COLUMNS} FROM files WHERE id = ?", sql.uuid_or_none(file_id)))
+
+
+def _file(found: sql.Row | None) -> StoredFile | None:
+    return None if found is None else StoredFile(*sql.converted(found, {10: from_micros}))
