@@ -46,7 +46,11 @@ TABLE = [
 ]
 CALLERS, ROWS = TABLE[0][2:], TABLE[1:]
 OPERATIONS = {operation["operationId"]: (method, path) for path, method, operation in contract.operations()}
-QUERIES = {"listApps": "?workspace_id={workspace_id}", "lookupDeviceCode": "?user_code={user_code}"}
+QUERIES = {
+    "listApps": "?workspace_id={workspace_id}",
+    "lookupDeviceCode": "?user_code={user_code}",
+    "downloadFile": "?sign={sign}",
+}
 BODIES = {
     "runApp": {"inputs": {}},
     "createDeviceCode": {"client_id": "difyctl", "device_label": "table"},
@@ -54,6 +58,7 @@ BODIES = {
     "approveDevice": {"user_code": "{user_code}"},
     "denyDevice": {"user_code": "{user_code}"},
 }
+FILES = {"uploadFile": {"file": ("bees.txt", b"Bees dance.", "text/plain")}}
 GUEST, ISSUER, OTHER_ISSUER = "guest@partner.example", "https://login.partner.example", "https://login.other.example"
 QUICK = document([node("start", "start", variables=[]), end()], [edge("start", "end")])
 SLOW = chat_document(delay_ms=500, chunks=100)
@@ -133,8 +138,9 @@ def _build(live: Live) -> Ground:
         "an archived app": _app(archive.id, owner, "public"),
     }
     store.workspaces.set_status(archive.id, "archive")
-    nothing = dict.fromkeys(("app_id", "task_id", "session_id", "workspace_id"), str(uuid.uuid4()))
+    nothing = dict.fromkeys(("app_id", "task_id", "session_id", "workspace_id", "file_id"), str(uuid.uuid4()))
     mine, theirs = (_run(ground, apps["a public app"], who) for who in ("owner", "guest"))
+    file, foreign = (_upload(ground, apps["a public app"], who) for who in ("owner", "guest"))
     ground.situations = {
         **{name: lambda app_id=app_id: {**nothing, "app_id": app_id} for name, app_id in apps.items()},
         "the server": lambda: {},
@@ -145,6 +151,12 @@ def _build(live: Live) -> Ground:
         "the owner's run": lambda: {"app_id": apps["a public app"], "task_id": mine},
         "the guest's run": lambda: {"app_id": apps["a public app"], "task_id": theirs},
         "a run of another app": lambda: {"app_id": apps["an sso_verified app"], "task_id": mine},
+        "the owner's file": lambda: {"app_id": apps["a public app"], **file},
+        "the guest's file": lambda: {"app_id": apps["a public app"], **foreign},
+        "a file of another app": lambda: {"app_id": apps["an sso_verified app"], **file},
+        "the owner's link": lambda: file,
+        "a link to another file": lambda: {**file, "file_id": foreign["file_id"]},
+        "an invented link": lambda: {**file, "sign": "aSkWkw.invented"},
         "the owner's session": lambda: {"session_id": mint(people["owner"])[1]},
         "the guest's session": lambda: {"session_id": mint(None, ISSUER)[1]},
         "a waiting device": lambda: _device(None),
@@ -172,6 +184,12 @@ def _run(ground: Ground, app_id: str, who: str) -> str:
     return re.search(r'"task_id":"([^"]+)"', answer.text)[1]  # type: ignore[index]
 
 
+def _upload(ground: Ground, app_id: str, who: str) -> dict[str, str]:
+    url = f"{ground.live.api}/apps/{app_id}/files/upload"
+    record = fair(httpx.post(url, files=FILES["uploadFile"], headers=ground.headers(who)[0])).json()
+    return {"file_id": record["id"], "sign": record["source_url"].partition("?sign=")[2]}
+
+
 def _device(approver: str | None) -> dict[str, str]:
     started = store.device.start("difyctl", "table", "127.0.0.1")
     if approver:
@@ -185,9 +203,10 @@ def _ask(ground: Ground, operation: str, situation: str, headers: dict[str, str]
     method, path = OPERATIONS[operation]
     body = {name: value.format(**values) if isinstance(value, str) else value for name, value in _body(operation)}
     url = ground.live.api + (path + QUERIES.get(operation, "")).format(**values)
-    options = {"json": body} if operation in BODIES else {}
+    options: dict[str, Any] = {"json": body} if operation in BODIES else {}
+    options |= {"files": FILES[operation]} if operation in FILES else {}
     answer = fair(httpx.request(method, url, headers=headers, timeout=30, **options))
-    if answer.status_code == 200:
+    if answer.is_success:
         return "ok"
     told = answer.json()
     code = told.get("error") or told["code"]
