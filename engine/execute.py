@@ -82,6 +82,7 @@ def _run(live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Cal
         http_client=GuardedHttpClient(guard, live.cancel, config.max_http_bytes),
         history=History(context.history).beside([context.query or ""]),
         max_output_characters=config.max_output_characters,
+        models=config.models,
     )
     engine = build(context, services)
     mapper: Mapper | EasyMapper
