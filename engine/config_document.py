@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.tools.registry import built_in
+
 
 def config_warnings(config: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each part that is kept and left without effect."""
@@ -20,8 +22,26 @@ def config_warnings(config: Mapping[str, Any]) -> list[str]:
             found.append(f"Moderation of type '{kind}' asks a service that is not here; the app runs without it.")
     if any(_at(one, "enabled") for one in _list(config.get("external_data_tools"))):
         found.append("External data tools are not called; a value that the caller sends is used instead.")
+    found += unknown_tools(_list(_at(config, "agent_mode", "tools")))
     if _at(config, "text_to_speech", "enabled") and _at(config, "text_to_speech", "autoPlay") == "enabled":
         found.append("Answers are not spoken.")
+    return found
+
+
+def unknown_tools(listed: list[Any]) -> list[str]:
+    """Return a sentence for each tool that does not come with the server."""
+    found = []
+    for one in listed:
+        name = one.get("tool_name") if isinstance(one, Mapping) else None
+        if not name or one.get("enabled") is False:
+            continue
+        provider = str(one.get("provider_id") or one.get("provider_name") or "")
+        if built_in(provider, str(name)) is None:
+            shown = str(one.get("provider_name") or provider)
+            found.append(
+                f"The tool '{name}' of '{shown}' does not come with this server; `difyspec tools import` adds it, "
+                "and until then it fails when it is reached."
+            )
     return found
 
 

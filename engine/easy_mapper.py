@@ -27,6 +27,8 @@ class EasyMapper:
         match event:
             case ev.NodeRunStreamChunkEvent():
                 yield from self._text(event)
+            case ev.NodeRunAgentLogEvent():
+                yield self._payloads.agent_thought(dict(event.data))
             case ev.NodeRunFailedEvent():
                 self._live.cause = cause_of(event.node_run_result.error_type)
 

@@ -21,6 +21,9 @@ from engine.mapper import Mapper
 from engine.memory import History
 from engine.services import Renderer, Services
 from engine.templates import TemplatePool
+from engine.tools.registry import Toolbox
+from engine.tools.tool import ToolContext
+from store.clock import current
 
 logger = logging.getLogger(__name__)
 
@@ -76,13 +79,14 @@ def _run(live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Cal
     context = live.context
     live.begin()
     guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
+    http_client = GuardedHttpClient(guard, live.cancel, config.max_http_bytes)
     services = Services(
         cancel=live.cancel,
         renderer=Renderer(templates, live.cancel),
-        http_client=GuardedHttpClient(guard, live.cancel, config.max_http_bytes),
+        http_client=http_client,
         history=History(context.history).beside([context.query or ""]),
         max_output_characters=config.max_output_characters,
-        models=config.models,
+        tools=Toolbox(ToolContext(live.cancel, http_client, current().now), lambda *names: None),
     )
     engine = build(context, services)
     mapper: Mapper | EasyMapper

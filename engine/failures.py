@@ -18,6 +18,7 @@ _MODEL = Cause("completion_request_error", 400)
 _BY_TYPE = {
     "AgentGaveUp": INTERNAL,
     "NoPromptFoundError": Cause("invalid_param", 400),
+    "ToolMissing": Cause("app_unavailable", 400),
     "NodeUnavailable": Cause("app_unavailable", 400),
 }
 

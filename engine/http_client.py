@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -14,7 +16,6 @@ from graphon.http import HttpClientMaxRetriesExceededError, HttpClientProtocol, 
 
 from engine.address_guard import AddressGuard, AddressRefused
 from engine.cancel import Cancelled, CancelToken
-from engine.sockets import KeptSockets
 
 
 class RequestRefused(httpx.RequestError):
@@ -27,7 +28,7 @@ class _Backend(httpcore.SyncBackend):
     def __init__(self, guard: AddressGuard) -> None:
         super().__init__()
         self._guard = guard
-        self.sockets = KeptSockets()
+        self._sockets: list[socket.socket] = []
 
     def connect_tcp(
         self,
@@ -40,7 +41,9 @@ class _Backend(httpcore.SyncBackend):
         """Connect to the checked address; the host's name still serves TLS and the Host header."""
         address = self._guard.address(host, port)
         stream = super().connect_tcp(address, port, timeout, local_address, socket_options)
-        self.sockets.keep(stream)
+        raw = stream.get_extra_info("socket")
+        # A second handle on the connection: TLS takes the first one over, and `abort` must still reach it.
+        self._sockets.append(raw.dup())
         return stream
 
     def connect_unix_socket(
@@ -48,6 +51,17 @@ class _Backend(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         """Refused: no address of an app is a file of this machine."""
         raise AddressRefused("Unix sockets are not reachable from apps")
+
+    def abort(self) -> None:
+        """Wake whoever waits on a connection of this request."""
+        for connection in self._sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the second handles."""
+        for connection in self._sockets:
+            connection.close()
 
 
 class _Transport(httpx.HTTPTransport):
@@ -126,7 +140,7 @@ class GuardedHttpClient(HttpClientProtocol):
         try:
             # trust_env off: a proxy from the environment would connect on our behalf, unguarded.
             with (
-                self._cancel.hook(backend.sockets.abort),
+                self._cancel.hook(backend.abort),
                 httpx.Client(
                     transport=_Transport(backend, verify), timeout=timeout, trust_env=False, max_redirects=10
                 ) as client,
@@ -150,7 +164,7 @@ class GuardedHttpClient(HttpClientProtocol):
         except httpx.InvalidURL as error:
             raise RequestRefused(f"The URL cannot be used: {error}") from None
         finally:
-            backend.sockets.close()
+            backend.close()
 
     def _read(self, response: httpx.Response, deadline: float) -> bytes:
         pieces, size = [], 0

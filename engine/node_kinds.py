@@ -29,6 +29,8 @@ from graphon.nodes.variable_aggregator.variable_aggregator_node import VariableA
 from graphon.nodes.variable_assigner.v1.node import VariableAssignerNode as AssignerV1
 from graphon.nodes.variable_assigner.v2.node import VariableAssignerNode as AssignerV2
 
+from engine.agents.easy_node import EasyAgentNode
+from engine.agents.kinds import easy_agent
 from engine.services import NoFiles, Serializer, Services
 
 
@@ -97,6 +99,7 @@ KINDS: dict[str, Kind] = {
     T.LLM: Kind(LLMNode, _llm),
     T.TEMPLATE_TRANSFORM: Kind(TemplateTransformNode, _template),
     T.HTTP_REQUEST: Kind(HttpRequestNode, _http),
+    "easy-agent": Kind(EasyAgentNode, easy_agent),
 }
 _FIRST_ASSIGNER = Kind(AssignerV1)
 

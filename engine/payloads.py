@@ -39,6 +39,10 @@ class Payloads:
         """Make a piece of what an agent's model says."""
         return self._message("agent_message", answer=text)
 
+    def agent_thought(self, thought: dict[str, Any]) -> dict[str, Any]:
+        """Make a round of an agent, as far as it has come."""
+        return {"event": "agent_thought", **self._chat, "task_id": self._context.task_id, **thought}
+
     def replacement(self, answer: str, reason: str) -> dict[str, Any]:
         """Make the answer that takes the place of everything said so far."""
         text = {"task_id": self._context.task_id, "answer": answer, "reason": reason}

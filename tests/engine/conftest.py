@@ -142,3 +142,19 @@ def soon() -> Callable[[Callable[[], Any]], Any]:
         raise AssertionError("the condition did not come true")
 
     return wait
+
+
+@pytest.fixture
+def prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, str]]]:
+    """Every prompt the model is given, as (role, text) pairs."""
+    from engine.models.echo import EchoModel
+
+    seen: list[list[tuple[str, str]]] = []
+    real = EchoModel.chunks
+
+    def chunks(self: Any, messages: Any, *args: Any, **options: Any) -> Any:
+        seen.append([(message.role.value, message.get_text_content()) for message in messages])
+        return real(self, messages, *args, **options)
+
+    monkeypatch.setattr(EchoModel, "chunks", chunks)
+    return seen

@@ -45,22 +45,6 @@ def answer(events: list[dict[str, Any]]) -> str:
     return "".join(event["answer"] for event in events if event["event"] in ("message", "agent_message"))
 
 
-@pytest.fixture
-def prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, str]]]:
-    """Every prompt the model is given, as (role, text) pairs."""
-    from engine.models.echo import EchoModel
-
-    seen: list[list[tuple[str, str]]] = []
-    real = EchoModel.chunks
-
-    def chunks(self: Any, messages: Any, *args: Any, **options: Any) -> Any:
-        seen.append([(message.role.value, message.get_text_content()) for message in messages])
-        return real(self, messages, *args, **options)
-
-    monkeypatch.setattr(EchoModel, "chunks", chunks)
-    return seen
-
-
 def test_a_chat_tells_its_answer_and_how_it_ended_and_nothing_of_nodes(bench: Bench) -> None:
     run = bench.start(bench.app(easy("chat", "You are {{name}}.", NAME)), {"name": "Bea"}, query="hello big world")
     events = bench.events(run)

@@ -14,6 +14,7 @@ from tests.journeys.events import Event, attach, read, run
 
 EXAMPLES = {
     "chat": ("greeter", {"inputs": {"name": "Bea"}, "query": "one two three"}),
+    "agent-chat": ("planner", {"inputs": {"steps": 3}, "query": "Move house"}),
     "completion": ("rewrite", {"inputs": {"query": "Bees dance a lot", "readers": "everyone"}}),
 }
 MODES = sorted(EXAMPLES)

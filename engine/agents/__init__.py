@@ -1,0 +1,1 @@
+"""Agents: a model that may call tools for some rounds before it answers."""

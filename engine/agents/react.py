@@ -1,0 +1,150 @@
+"""The strategy for models that know no tools (ReAct): they write thoughts and actions as text.
+
+Only the final answer is for the person; thoughts and actions are told as the agent's thoughts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from graphon.model_runtime.entities.llm_entities import LLMUsage
+from graphon.model_runtime.entities.message_entities import (
+    AssistantPromptMessage,
+    PromptMessage,
+    PromptMessageTool,
+    UserPromptMessage,
+)
+
+from engine.agents.steps import Call, Observed
+from engine.agents.strategy import Turn
+from engine.models.base import BaseModelAdapter
+
+PROMPT = """{{instruction}}
+
+Answer the question as well as you can. You can use these tools:
+{{tools}}
+
+Use a tool by writing one action as JSON with the keys `action` (a tool's name) and `action_input` (its arguments):
+
+Thought: what you need to find out
+Action:
+```json
+{"action": "NAME", "action_input": {"ARGUMENT": "VALUE"}}
+```
+
+You will then be told the result as `Observation:`. Repeat as often as needed. Known actions: {{tool_names}}.
+When you know the answer, give it like this:
+
+Thought: I know the answer
+Action:
+```json
+{"action": "Final Answer", "action_input": "the answer"}
+```"""
+STOP = ("Observation:",)
+_LABEL = re.compile(r"(?:Thought|Final Answer) ?: ?", re.IGNORECASE)
+_PLAIN = re.compile(r"Action:[ ]?(?P<name>[^\n{]{1,200})\nAction Input:(?P<input>.*)", re.IGNORECASE | re.DOTALL)
+_MOST_BRACES = 200  # where an action is looked for
+_FINAL = frozenset({"final answer", "final_answer", "finalanswer", "final"})
+
+
+class ReAct:
+    """``prompt`` is an author's own, with ``{{instruction}}``, ``{{tools}}`` and ``{{tool_names}}`` in it."""
+
+    def __init__(self, prompt: str = "") -> None:
+        self._prompt = prompt or PROMPT
+
+    def system(self, instruction: str, tools: Sequence[PromptMessageTool]) -> str:
+        """Return the system message with the tools written out."""
+        listed = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in tools]
+        values = {
+            "instruction": instruction,
+            "tools": json.dumps(listed, ensure_ascii=False),
+            "tool_names": ", ".join([*(tool.name for tool in tools), "Final Answer"]),
+            # What the author's prompt would have at its end is said in messages here.
+            "historic_messages": "", "query": "", "agent_scratchpad": "",
+        }  # fmt: skip
+        # One pass, so that what an input put into the instruction is not taken for a placeholder.
+        text = re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda found: values.get(found[1], found[0]), self._prompt)
+        return text.strip()
+
+    def ask(
+        self,
+        model: BaseModelAdapter,
+        messages: Sequence[PromptMessage],
+        tools: Sequence[PromptMessageTool],
+        last: bool,
+    ) -> Generator[str, None, Turn]:
+        """Yield the final answer when it is there; return the turn."""
+        text, usage = "", LLMUsage.empty_usage()
+        pieces = model.invoke_llm(
+            prompt_messages=messages, model_parameters=model.parameters, tools=None, stop=STOP, stream=True
+        )
+        for piece in pieces:
+            text += piece.delta.message.get_text_content()
+            usage = piece.delta.usage or usage
+        # A model that does not heed the stop word goes on to invent what the tool said.
+        text = text.split(STOP[0], 1)[0]
+        thought, action = _read(text)
+        message = AssistantPromptMessage(content=text, tool_calls=[])
+        if action is None:
+            yield thought
+            return Turn(thought, (), thought, message, usage)
+        name, given = action
+        if name.strip().lower() in _FINAL:
+            answer = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+            yield answer
+            return Turn(thought, (), answer, message, usage)
+        return Turn(thought, (_call(name.strip(), given),), None, message, usage)
+
+    def observe(self, results: Sequence[Observed]) -> list[PromptMessage]:
+        """Return the message that tells the model what its action gave."""
+        return [UserPromptMessage(content=f"Observation: {one.text}") for one in results]
+
+
+def _call(name: str, given: Any) -> Call:
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            # A tool with one argument is often given just its value: the agent knows which it is.
+            return Call("react", name, None, given)
+    arguments = given if isinstance(given, dict) else {} if given is None else None
+    return Call("react", name, arguments, json.dumps(given, ensure_ascii=False))
+
+
+def _read(text: str) -> tuple[str, tuple[str, Any] | None]:
+    """Part a model's text into its thought and its action, if it wrote one."""
+    decoder = json.JSONDecoder(strict=False)
+    at = text.find("{")
+    for _ in range(_MOST_BRACES):
+        if at < 0:
+            break
+        try:
+            value, _ = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict) and isinstance(value.get("action"), str):
+            return _thought(text[:at]), (value["action"], value.get("action_input", ""))
+        at = text.find("{", at + 1)
+    plain = _PLAIN.search(text)
+    if plain is not None:
+        return _thought(text[: plain.start()]), (plain["name"], plain["input"].strip())
+    return _unlabelled(text), None
+
+
+def _thought(text: str) -> str:
+    """What stands before an action, without the words that announce it."""
+    text = text.rstrip()
+    for word in ("json", "```", ":", "action"):
+        if text.lower().endswith(word):
+            text = text[: -len(word)].rstrip()
+    return _unlabelled(text)
+
+
+def _unlabelled(text: str) -> str:
+    text = text.strip()
+    found = _LABEL.match(text)
+    return text[found.end() :].strip() if found else text
