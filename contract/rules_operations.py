@@ -77,7 +77,9 @@ def limits(document: Document) -> Iterator[Finding]:
         if bool(entries) != ("429" in operation["responses"]):
             yield place, "x-rate-limit and the status 429 go together"
         for entry in entries:
-            whole = set(entry) == {"bucket", "limit", "window", "key"} and entry["key"] in LIMIT_KEYS
+            members = {"bucket", "limit", "window", "key"}
+            whole = members <= set(entry) <= members | {"guards"} and entry["key"] in LIMIT_KEYS
+            whole = whole and entry.get("guards", "guesses") == "guesses"
             if not whole or min(entry["limit"], entry["window"]) < 1:
                 yield place, f"the rate limit {entry} is not whole"
             elif buckets.setdefault(entry["bucket"], entry) != entry:

@@ -68,7 +68,9 @@ class Errors:
             refusal = as_refusal(error)
             if refusal.status == 422 and scope["path"] in self.oauth_paths:
                 refusal.status = 400  # RFC 6749 §5.2: invalid_request
-            if refusal.status >= 500:
+            if error is refusal and refusal.status >= 500:  # stated, and expected while a service is away
+                log.warning("unavailable", code=refusal.code, path=scope["path"], cause=repr(error.__cause__))
+            elif refusal.status >= 500:
                 log.error("failed", code=refusal.code, path=scope["path"], exc_info=error)
             await answer(refusal, scope, send, oauth=scope["path"] in self.oauth_paths)
 

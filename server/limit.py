@@ -19,6 +19,8 @@ from server.security import credential_of
 from store.caller import Caller
 from store.refusal import Refusal
 
+REMAINING = b"ratelimit-remaining"
+
 
 class Limit:
     """In: the rules by operationId, the counters, and the proxies whose word on addresses is believed."""
@@ -49,16 +51,22 @@ class Limit:
             await self.app(scope, receive, send)
             return
         lines = [(name.lower().encode(), value.encode()) for name, value in tightest.headers().items()]
+        names, left = {name for name, _ in lines}, tightest.remaining
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *lines]
+                given = message["headers"]
+                inner = next((int(value) for name, value in given if name == REMAINING), None)
+                if inner is None or inner > left:  # the tightest limit is told, once
+                    message["headers"] = [*(line for line in given if line[0] not in names), *lines]
             await send(message)
 
         try:
             await self.app(scope, receive, tell)
         except Refusal as refusal:
-            refusal.headers = {**tightest.headers(), **refusal.headers}
+            inner = refusal.headers.get("RateLimit-Remaining")
+            if inner is None or int(inner) > left:
+                refusal.headers = {**refusal.headers, **tightest.headers()}
             raise
 
     def _key(self, rule: Rule, scope: Scope) -> str | None:

@@ -81,7 +81,7 @@ def pages(settings: Settings) -> ASGIApp:
     from web.pages import create_pages
 
     address_of = partial(of_environ, trusted=settings.trusted_proxies)
-    flask = create_pages(settings.base_url, settings.secret(), address_of)
+    flask = create_pages(settings.base_url, settings.secret(), address_of, settings.redis_url)
     mounted: ASGIApp = WSGIMiddleware(flask.wsgi_app, workers=8)
     return mounted
 

@@ -7,8 +7,10 @@ system takes back when its holder dies (yoyo's own is a row, which a killed proc
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +19,10 @@ from yoyo import get_backend, read_migrations
 
 FOLDER = Path(__file__).parent / "migrations"
 ADVISORY_KEY = 0x64696679  # any number, the same in every process
+
+# yoyo notes the time of a migration, and Python will drop its own way of writing times to SQLite (deprecated in 3.12).
+# This is that way. No table of ours holds a datetime.
+sqlite3.register_adapter(datetime, lambda moment: moment.isoformat(" "))
 
 
 def up_sqlite(file: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, render_template, request
 
 from web import device, devices, errors, guard, signin, words
+from web.limits import Attempts
 
 MAX_FORM_BYTES = 16 * 1024
 
@@ -27,15 +28,17 @@ HEADERS = {
 }
 
 
-def create_pages(public_url: str, secret_key: str, address_of: Callable[[Mapping[str, Any]], str]) -> Flask:
+def create_pages(
+    public_url: str, secret_key: str, address_of: Callable[[Mapping[str, Any]], str], redis_url: str | None = None
+) -> Flask:
     """The WSGI app of the pages.
 
     In: the address people reach the server at (``https`` makes the cookies ``Secure``), the server's secret
     (signs the cookie that carries a note from one page to the next), and a function from a WSGI environ to
-    the address of the caller.
+    the address of the caller; where the guesses are counted if several servers share them.
     """
     app = Flask(__name__, static_url_path="/static")
-    settings = guard.Pages(public_url, address_of)
+    settings = guard.Pages(public_url, address_of, Attempts(redis_url))
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import httpx
-from authlib.integrations.httpx_client import OAuth2Client
+from authlib.integrations.requests_client import OAuth2Session
 
 from tests.journeys.conftest import PASSWORD, Live
 
@@ -70,7 +70,7 @@ def test_a_device_signs_in_uses_its_token_and_revokes_it(live: Live) -> None:
 
 
 def test_a_standard_oauth_client_signs_in_with_form_encoded_requests(live: Live) -> None:
-    client = OAuth2Client(client_id="difyctl", token_endpoint_auth_method="none")
+    client = OAuth2Session(client_id="difyctl", token_endpoint_auth_method="none")
     code = httpx.post(live.api + "/oauth/device/code", data={"client_id": "difyctl", "scope": "full"}).json()
     assert {"device_code", "user_code", "verification_uri", "verification_uri_complete"} <= code.keys()
     assert approve(live, sign_in(live, live.bob.email), code["user_code"]).status_code == 200

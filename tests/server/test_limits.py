@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import uuid
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from server.limits import Counters, Rule, rules_of
-from tests.server.conftest import Client, MakeClient
+import store.accounts
+import store.sessions
+from server.app import create_app
+from server.lifespan import resources
+from server.limits import Rule, rules_of
+from tests.server.conftest import Client, MakeClient, settings_in
 
 BODY = {"name": "a"}
 
@@ -80,22 +84,16 @@ def test_a_rule_the_server_cannot_count_stops_the_start() -> None:
         rules_of({"x-rate-limit": [{"bucket": "a", "key": "mood", "limit": 1, "window": 1}]}, False, 60)
 
 
-async def _three(counters: Counters, rule: Rule, key: str) -> list[bool]:
-    return [(await counters.hit(rule, key)).allowed for _ in range(3)]
-
-
-def test_two_processes_share_a_bucket_in_redis() -> None:
-    import asyncio
-
-    url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
-    rule = Rule(f"test-{uuid.uuid4()}", "address", 4, 30)
-
-    async def both() -> list[bool]:
-        first, second = Counters(url), Counters(url)
-        return await _three(first, rule, "a") + await _three(second, rule, "a")
-
-    try:
-        outcome = asyncio.run(both())
-    except Exception as error:
-        pytest.skip(f"no Redis: {error}")
-    assert outcome == [True] * 4 + [False] * 2
+def test_of_two_limits_the_tightest_is_told_once(tmp_path: Path) -> None:
+    """``getAccount`` is counted by token and by account; two lines of one header would be a list."""
+    settings = settings_in(tmp_path, rate_limit_per_token=80)
+    with resources(settings):
+        ada = store.accounts.create("ada@mail.example", "Ada")
+        token, _ = store.sessions.mint(
+            account_id=ada.id, email=ada.email, issuer=None, client_id="x", device_label="y", ttl=timedelta(days=1)
+        )
+        answer = Client(create_app(settings))(
+            "GET", "/account", base="/openapi/v1", headers={"Authorization": f"Bearer {token}"}
+        )
+    assert answer.headers.get_list("ratelimit-limit") == ["60"]
+    assert answer.headers.get_list("ratelimit-remaining") == ["59"]
