@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.files import FileConfig
+from engine.models.table import ModelTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,4 @@ class EngineConfig:
     max_output_characters: int = 400_000
     max_http_bytes: int = 10 * 1024 * 1024
     files: FileConfig = field(default_factory=FileConfig)
+    models: ModelTable = field(default_factory=ModelTable)

@@ -87,6 +87,7 @@ def _run(live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Cal
         history=History(context.history).beside([context.query or ""]),
         max_output_characters=config.max_output_characters,
         tools=Toolbox(ToolContext(live.cancel, http_client, current().now), lambda *names: None),
+        models=config.models,
     )
     engine = build(context, services)
     mapper: Mapper | EasyMapper

@@ -17,6 +17,7 @@ from graphon.variables.types import SegmentType
 
 from engine.context import RunContext
 from engine.factory import DifyNodeFactory
+from engine.models.table import ModelTable
 from engine.services import Services
 
 _EMPTY: dict[str, Any] = {"number": 0, "integer": 0, "float": 0.0, "object": {}, "boolean": False}
@@ -43,7 +44,7 @@ def build(context: RunContext, services: Services) -> Engine:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise GraphRefused(f"The workflow cannot be run: {_first_line(error)}") from error
-    return Engine(graph=graph, runtime_state=state, workers=workers_for(graph_config))
+    return Engine(graph=graph, runtime_state=state, workers=workers_for(graph_config, services.models))
 
 
 def graph_of(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def graph_of(document: Mapping[str, Any]) -> dict[str, Any]:
     return {"nodes": nodes, "edges": edges}
 
 
-def workers_for(graph: Mapping[str, Any]) -> int:
+def workers_for(graph: Mapping[str, Any], models: ModelTable) -> int:
     """Return how many nodes may run at once.
 
     More than one only pays where branches run side by side *and* something in the graph waits for the
@@ -66,15 +67,19 @@ def workers_for(graph: Mapping[str, Any]) -> int:
         outgoing.setdefault((edge["source"], edge.get("sourceHandle") or "source"), set()).add(edge["target"])
     fans_out = any(len(targets) > 1 for targets in outgoing.values())
     parallel = any(node["data"].get("is_parallel") for node in graph["nodes"])
-    waits = any(_waits(node["data"]) for node in graph["nodes"])
+    waits = any(_waits(node["data"], models) for node in graph["nodes"])
     return _PARALLEL_WORKERS if waits and (fans_out or parallel) else 1
 
 
-def _waits(data: Mapping[str, Any]) -> bool:
+def _waits(data: Mapping[str, Any], models: ModelTable) -> bool:
     if data.get("type") == "http-request":
         return True
-    parameters = (data.get("model") or {}).get("completion_params") or {}
-    return bool(parameters.get("delay_ms"))
+    model = data.get("model")
+    if not isinstance(model, Mapping):
+        return False
+    choice = models.choose(str(model.get("provider") or ""), str(model.get("name") or ""))
+    parameters = model.get("completion_params") or {}
+    return choice.backend.kind != "echo" or any(parameters.get(name) for name in ("delay_ms", "first_delay_ms"))
 
 
 def _pool(context: RunContext, start: str) -> VariablePool:

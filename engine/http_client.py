@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -16,6 +14,7 @@ from graphon.http import HttpClientMaxRetriesExceededError, HttpClientProtocol, 
 
 from engine.address_guard import AddressGuard, AddressRefused
 from engine.cancel import Cancelled, CancelToken
+from engine.sockets import KeptSockets
 
 
 class RequestRefused(httpx.RequestError):
@@ -28,7 +27,7 @@ class _Backend(httpcore.SyncBackend):
     def __init__(self, guard: AddressGuard) -> None:
         super().__init__()
         self._guard = guard
-        self._sockets: list[socket.socket] = []
+        self.sockets = KeptSockets()
 
     def connect_tcp(
         self,
@@ -41,9 +40,7 @@ class _Backend(httpcore.SyncBackend):
         """Connect to the checked address; the host's name still serves TLS and the Host header."""
         address = self._guard.address(host, port)
         stream = super().connect_tcp(address, port, timeout, local_address, socket_options)
-        raw = stream.get_extra_info("socket")
-        # A second handle on the connection: TLS takes the first one over, and `abort` must still reach it.
-        self._sockets.append(raw.dup())
+        self.sockets.keep(stream)
         return stream
 
     def connect_unix_socket(
@@ -51,17 +48,6 @@ class _Backend(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         """Refused: no address of an app is a file of this machine."""
         raise AddressRefused("Unix sockets are not reachable from apps")
-
-    def abort(self) -> None:
-        """Wake whoever waits on a connection of this request."""
-        for connection in self._sockets:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Let go of the second handles."""
-        for connection in self._sockets:
-            connection.close()
 
 
 class _Transport(httpx.HTTPTransport):
@@ -140,7 +126,7 @@ class GuardedHttpClient(HttpClientProtocol):
         try:
             # trust_env off: a proxy from the environment would connect on our behalf, unguarded.
             with (
-                self._cancel.hook(backend.abort),
+                self._cancel.hook(backend.sockets.abort),
                 httpx.Client(
                     transport=_Transport(backend, verify), timeout=timeout, trust_env=False, max_redirects=10
                 ) as client,
@@ -164,7 +150,7 @@ class GuardedHttpClient(HttpClientProtocol):
         except httpx.InvalidURL as error:
             raise RequestRefused(f"The URL cannot be used: {error}") from None
         finally:
-            backend.close()
+            backend.sockets.close()
 
     def _read(self, response: httpx.Response, deadline: float) -> bytes:
         pieces, size = [], 0

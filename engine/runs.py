@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -159,6 +160,9 @@ def shutdown() -> None:
     machine.timers.close()
     machine.writer.close()
     machine.templates.close()
+    # Only if a run has asked for it: loading it here would hold up the end.
+    if local := sys.modules.get("engine.models.local_server"):
+        local.close_all()
 
 
 def _current() -> _Machine:
@@ -197,7 +201,10 @@ def _forget(machine: _Machine, live: LiveRun) -> None:
 
 
 def _import_engine() -> None:
-    import engine.execute  # noqa: F401
+    import engine.execute
+
+    if _machine is not None and _machine.config.models.kinds() & {"openai", "local"}:
+        import engine.models.openai_chat  # noqa: F401
 
 
 def _now() -> int:

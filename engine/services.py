@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphon.template_rendering import Jinja2TemplateRenderer, TemplateRenderError
@@ -11,7 +11,8 @@ from graphon.template_rendering import Jinja2TemplateRenderer, TemplateRenderErr
 from engine.cancel import CancelToken
 from engine.jsonable import jsonable
 from engine.models.base import BaseModelAdapter
-from engine.models.echo import EchoModel
+from engine.models.registry import make_model
+from engine.models.table import ModelTable
 from engine.templates import TemplatePool, TemplateRefused
 from engine.tools.registry import Toolbox
 
@@ -58,7 +59,8 @@ class Services:
     history: Any
     max_output_characters: int
     tools: Toolbox
+    models: ModelTable = field(default_factory=ModelTable)
 
     def model(self, config: Any) -> BaseModelAdapter:
         """Return a model of its own for one node (the engine assigns parameters on it)."""
-        return EchoModel(config.provider, config.name, config.completion_params, self.cancel)
+        return make_model(self.models, config.provider, config.name, config.completion_params, self.cancel)

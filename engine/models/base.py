@@ -29,6 +29,7 @@ from graphon.model_runtime.entities.model_entities import (
     ModelPropertyKey,
     ModelType,
 )
+from json_repair import repair_json
 
 from engine.cancel import CancelToken
 
@@ -203,7 +204,11 @@ def read_json(text: str) -> Any:
     """Read the JSON of an answer, also from within a code fence or after thoughts. Raises JSONDecodeError."""
     text = _THOUGHTS.sub("", text).strip()
     fenced = _FENCE.fullmatch(text)
-    value = json.loads(fenced[1] if fenced else text)
+    text = fenced[1] if fenced else text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = repair_json(text, return_objects=True)  # a comma too many, a brace too few
     if not isinstance(value, dict):
-        raise json.JSONDecodeError("The answer is not a JSON object", text, 0)
+        raise json.JSONDecodeError("The answer is not a JSON object", text[:200], 0)
     return value

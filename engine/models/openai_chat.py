@@ -1,0 +1,258 @@
+"""Models behind the chat completions protocol: OpenAI's own and everything compatible with it.
+
+The ``openai`` package speaks it. It is loaded with this module, so this module is loaded when it is used. Its
+retries are switched off, because they sleep where a run's end cannot wake them.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import httpcore2
+import httpx2
+import openai
+from graphon.model_runtime.entities.llm_entities import LLMResultChunk
+from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageTool
+
+from engine.cancel import Cancelled, CancelToken
+from engine.models.base import BaseModelAdapter, tool_call, wanted_schema
+from engine.models.errors import InvokeError, InvokeServerUnavailableError
+from engine.models.openai_errors import is_passing, told, wait_of
+from engine.models.openai_messages import messages_of, schema_format, told_schema, tools_of
+from engine.models.table import Choice
+from engine.sockets import KeptSockets
+
+logger = logging.getLogger(__name__)
+
+_PARAMETERS = frozenset(
+    {
+        "temperature", "top_p", "max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty",
+        "seed", "reasoning_effort", "verbosity", "logit_bias",
+    }
+)  # fmt: skip
+
+
+class _Network(httpcore2.SyncBackend):
+    """Opens connections that the end of the run can break."""
+
+    def __init__(self, kept: KeptSockets) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
+        self._kept.keep(stream)
+        return stream
+
+
+class _Transport(httpx2.HTTPTransport):
+    """The library's transport over our connections."""
+
+    def __init__(self, network: _Network) -> None:
+        self._pool = httpcore2.ConnectionPool(ssl_context=_ssl_context(), network_backend=network)
+
+
+def _without_key(request: httpx2.Request) -> None:
+    request.headers.pop("Authorization", None)
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    # Reading the certificate authorities takes longer than most requests: once per process.
+    return httpx2.create_ssl_context()
+
+
+class OpenAIModel(BaseModelAdapter):
+    """One model of one back end, for one node."""
+
+    def __init__(
+        self, choice: Choice, provider: str, parameters: Mapping[str, Any] | None, cancel: CancelToken
+    ) -> None:
+        super().__init__(provider, choice.model, parameters, cancel)
+        self.backend, self.backend_name = choice.backend, choice.backend_name
+
+    def endpoint(self) -> tuple[str, str | None]:
+        """Where the protocol is spoken, and the key to show there."""
+        return self.backend.base_url, self.backend.api_key()
+
+    def chunks(
+        self,
+        messages: Sequence[PromptMessage],
+        parameters: Mapping[str, Any],
+        tools: Sequence[PromptMessageTool],
+        stop: Sequence[str],
+    ) -> Generator[LLMResultChunk, None, None]:
+        """Yield the answer as it arrives."""
+        began = time.perf_counter()
+        request = self.request(messages, {**self.parameters, **parameters}, tools, stop)
+        answer = _Answer()
+        index = 0
+        with self._client() as client:
+            for event in self._events(client, request):
+                for text in answer.add(event):
+                    yield self.chunk(index, text)
+                    index += 1
+        for text in answer.rest():
+            yield self.chunk(index, text)
+            index += 1
+        calls = [
+            tool_call(call["id"] or f"call_{n}", call["name"], call["arguments"] or "{}")
+            for n, call in enumerate(answer.calls)
+        ]
+        usage = self.usage(
+            answer.prompt_tokens or self.get_llm_num_tokens(messages), answer.completion_tokens or index, began
+        )
+        reason = answer.finish_reason or ("tool_calls" if calls else "stop")
+        yield self.chunk(index, "", usage=usage, finish_reason=reason, tool_calls=calls)
+
+    def request(
+        self,
+        messages: Sequence[PromptMessage],
+        parameters: Mapping[str, Any],
+        tools: Sequence[PromptMessageTool],
+        stop: Sequence[str],
+    ) -> dict[str, Any]:
+        """Return what is asked of the server, but for how the answer is to arrive."""
+        backend = self.backend
+        passed = _PARAMETERS | set(backend.pass_parameters)
+        body = {
+            backend.rename_parameters.get(name, name): value
+            for name, value in parameters.items()
+            if name in passed and value is not None
+        }
+        said = messages_of(messages)
+        schema = wanted_schema(parameters)
+        if schema is not None and "structured" in backend.features:
+            body["response_format"] = schema_format(schema)
+        elif schema is not None:
+            said = told_schema(said, schema)
+        elif parameters.get("response_format") == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        if tools:
+            body["tools"] = tools_of(tools)
+        if stop:
+            body["stop"] = list(stop)
+        return {"model": self.model_name, "messages": said, **body}
+
+    @contextmanager
+    def _client(self) -> Iterator[openai.OpenAI]:
+        """A client whose connections end with the run, and whose failures are told in our words."""
+        kept, backend = KeptSockets(), self.backend
+        url, key = self.endpoint()
+        timeout = httpx2.Timeout(backend.timeout_seconds, connect=backend.connect_seconds)
+        try:
+            with (
+                self.cancel.hook(kept.abort),
+                httpx2.Client(transport=_Transport(_Network(kept)), timeout=timeout) as http,
+            ):
+                if key is None:
+                    # The library insists on one; a server that wants none is not shown a made-up one.
+                    http.event_hooks["request"] = [_without_key]
+                yield openai.OpenAI(
+                    api_key=key or "none",
+                    base_url=url,
+                    max_retries=0,
+                    timeout=timeout,
+                    http_client=http,
+                )
+        except (Cancelled, InvokeError):
+            raise
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
+            if self.cancel.tripped:
+                raise Cancelled(self.cancel.reason or "stopped") from None
+            failure = told(error, self.backend_name, key, backend.timeout_seconds)
+            logger.warning("%s [%s, %s]", failure, type(error).__name__, self.model_name)
+            raise failure from None
+        finally:
+            kept.close()
+
+    def _events(self, client: openai.OpenAI, request: Mapping[str, Any]) -> Iterator[Any]:
+        """The server's events; a request that got no answer is sent again, as often as the back end allows."""
+        for attempt in range(self.backend.max_retries + 1):
+            self.cancel.check()
+            try:
+                stream = client.chat.completions.create(**request, stream=True, stream_options={"include_usage": True})
+            except (openai.APIError, httpx2.HTTPError) as error:
+                if self.cancel.tripped or attempt == self.backend.max_retries or not is_passing(error):
+                    raise
+                self.cancel.sleep(wait_of(error, attempt))
+                continue
+            with stream:
+                for event in stream:
+                    self.cancel.check()
+                    yield event
+            # A connection that the run's end broke looks like the end of the stream.
+            self.cancel.check()
+            return
+
+
+class _Answer:
+    """Puts the pieces of a streamed answer together."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, str]] = []
+        self.finish_reason: str | None = None
+        self.prompt_tokens = self.completion_tokens = 0
+        self._thinking = self._heard = False
+
+    def add(self, event: Any) -> Iterator[str]:
+        """Take one event in; yields the text it holds, thoughts between ``<think>`` and ``</think>``."""
+        self._heard = True
+        if event.usage is not None:
+            self.prompt_tokens = event.usage.prompt_tokens or 0
+            self.completion_tokens = event.usage.completion_tokens or 0
+        for choice in event.choices or []:
+            if choice.index not in (0, None):
+                continue
+            self.finish_reason = choice.finish_reason or self.finish_reason
+            delta = choice.delta
+            if delta is None:
+                continue
+            extra = delta.model_extra or {}
+            # No part of the protocol: DeepSeek, vLLM and llama.cpp say the one, OpenRouter the other.
+            thought = extra.get("reasoning_content") or extra.get("reasoning")
+            if isinstance(thought, str) and thought:
+                yield thought if self._thinking else f"<think>{thought}"
+                self._thinking = True
+            text = delta.content or getattr(delta, "refusal", None)
+            if text:
+                yield self._close() + text
+            for call in delta.tool_calls or []:
+                self._call(call)
+
+    def rest(self) -> Iterator[str]:
+        """Yield what is still owed at the end. Raises if the server said nothing at all."""
+        if not self._heard:
+            raise InvokeServerUnavailableError("The model's answer was empty")
+        if self._thinking:
+            yield self._close()
+
+    def _close(self) -> str:
+        closing = "</think>\n" if self._thinking else ""
+        self._thinking = False
+        return closing
+
+    def _call(self, delta: Any) -> None:
+        place = delta.index if isinstance(delta.index, int) else len(self.calls)
+        # Some servers give every call the index 0 and tell them apart by their ids.
+        known = self.calls[place] if place < len(self.calls) else None
+        if known is None or (delta.id and known["id"] and delta.id != known["id"]):
+            known = {"id": "", "name": "", "arguments": ""}
+            self.calls.append(known)
+        known["id"] = delta.id or known["id"]
+        if delta.function is not None:
+            known["name"] += delta.function.name or ""
+            known["arguments"] += delta.function.arguments or ""

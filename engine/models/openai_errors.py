@@ -1,0 +1,89 @@
+"""What went wrong at a model server, told so that its reader can act, and without keys."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx2
+import openai
+
+from engine.models.errors import (
+    InvokeAuthorizationError,
+    InvokeBadRequestError,
+    InvokeConnectionError,
+    InvokeError,
+    InvokeRateLimitError,
+    InvokeServerUnavailableError,
+)
+
+_MAX_REASON = 300
+_KEY = re.compile(r"\b(sk|pk|key|gsk|xai)-[\w*.-]{4,}", re.IGNORECASE)
+_LATER = (408, 409, 429)
+_SPENT = ("insufficient_quota", "billing_hard_limit_reached")
+
+
+def told(error: Exception, backend: str, key: str | None, timeout: float) -> InvokeError:
+    """Return the node's error for what the library raised. ``key`` must not show in it."""
+    who = f"The model back end '{backend}'"
+    match error:
+        case openai.APITimeoutError() | httpx2.TimeoutException():
+            return InvokeConnectionError(f"{who} did not answer within {timeout:g} seconds")
+        case openai.APIConnectionError() | httpx2.HTTPError():
+            cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+            if isinstance(cause, (httpx2.ReadError, httpx2.RemoteProtocolError)):
+                return InvokeConnectionError(f"{who} broke off its answer")
+            return InvokeConnectionError(f"{who} could not be reached")
+        case openai.APIStatusError():
+            return _status(error, who, key)
+        case openai.APIError():
+            # An error told in the middle of a stream.
+            return InvokeServerUnavailableError(f"{who} broke off its answer{_reason(error, key)}")
+    return InvokeServerUnavailableError(f"{who} answered with something that is not a chat completion")
+
+
+def _status(error: openai.APIStatusError, who: str, key: str | None) -> InvokeError:
+    status = error.status_code
+    if status in (401, 403):
+        return InvokeAuthorizationError(f"{who} refused the server's key (HTTP {status})")
+    if status == 429:
+        if spent(error):
+            return InvokeRateLimitError(f"{who} has no quota left (HTTP 429)")
+        return InvokeRateLimitError(f"{who} is asked too often (HTTP 429); try again later")
+    if status >= 500 or status == 408:
+        return InvokeServerUnavailableError(f"{who} failed (HTTP {status}){_reason(error, key)}")
+    return InvokeBadRequestError(f"{who} refused the request (HTTP {status}){_reason(error, key)}")
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same request may succeed a little later."""
+    if isinstance(error, openai.APIStatusError):
+        return (error.status_code in _LATER or error.status_code >= 500) and not spent(error)
+    return isinstance(error, (openai.APIConnectionError, httpx2.TransportError))
+
+
+def wait_of(error: Exception, attempt: int) -> float:
+    """Return the seconds to wait before another attempt: what the server asks for (at most 20), or 0.5, 1, 2…"""
+    if isinstance(error, openai.APIStatusError):
+        try:
+            return min(20.0, max(0.0, float(error.response.headers.get("retry-after", ""))))
+        except ValueError:
+            pass
+    return float(min(8.0, 0.5 * 2**attempt))
+
+
+def spent(error: openai.APIStatusError) -> bool:
+    """Whether the account behind the key has nothing left: waiting does not help."""
+    return error.status_code == 429 and error.code in _SPENT
+
+
+def _reason(error: openai.APIError, key: str | None) -> str:
+    """The server's own sentence, if it sent one in the protocol's form."""
+    body: Any = error.body
+    text = body.get("message") if isinstance(body, dict) else None
+    if not isinstance(text, str) or not text.strip():
+        return ""
+    if key:
+        text = text.replace(key, "…")
+    text = _KEY.sub("…", " ".join(text.split()))
+    return f": {text[:_MAX_REASON]}{'…' if len(text) > _MAX_REASON else ''}"

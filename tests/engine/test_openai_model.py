@@ -1,0 +1,357 @@
+"""Models behind the chat completions protocol, over real HTTP: what is asked, what arrives, what goes wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from graphon.model_runtime.entities.message_entities import (
+    AssistantPromptMessage,
+    ImagePromptMessageContent,
+    PromptMessage,
+    PromptMessageTool,
+    SystemPromptMessage,
+    TextPromptMessageContent,
+    ToolPromptMessage,
+    UserPromptMessage,
+    VideoPromptMessageContent,
+)
+from graphon.model_runtime.errors.invoke import (
+    InvokeAuthorizationError,
+    InvokeBadRequestError,
+    InvokeConnectionError,
+    InvokeError,
+    InvokeRateLimitError,
+    InvokeServerUnavailableError,
+)
+
+from engine import runs
+from engine.cancel import Cancelled, CancelToken
+from engine.models.registry import adapter
+from engine.models.table import Backend, Choice, ModelTable, Rule
+from tests.engine.chat_server import KEY, ChatServer, serving
+from tests.engine.graphs import chat_document, document, edge, end, llm, node
+
+WEATHER = PromptMessageTool(
+    name="weather",
+    description="The weather of a city",
+    parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+)
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "age": {"type": "integer"}}}
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
+    """A strict server; the variable CHAT_KEY holds its key."""
+    monkeypatch.setenv("CHAT_KEY", KEY)
+    with serving() as server:
+        yield server
+
+
+def model(chat: ChatServer, name: str = "any", cancel: CancelToken | None = None, **settings: Any) -> Any:
+    backend = Backend(kind="openai", base_url=chat.url, api_key_env="CHAT_KEY", **settings)
+    return adapter(Choice("mine", backend, name, True), "openai", {}, cancel or CancelToken())
+
+
+def ask(
+    asked: Any, said: list[PromptMessage] | str = "Hi", tools: list[PromptMessageTool] | None = None, **parameters: Any
+) -> Any:
+    messages = [UserPromptMessage(content=said)] if isinstance(said, str) else said
+    return asked.invoke_llm(
+        prompt_messages=messages, model_parameters=parameters, tools=tools, stop=["END"], stream=False
+    )
+
+
+def table(chat: ChatServer, name: str = "any", **settings: Any) -> ModelTable:
+    backend = Backend(kind="openai", base_url=chat.url, api_key_env="CHAT_KEY", **settings)
+    return ModelTable({"mine": backend}, (Rule(match="*", backend="mine", model=name),), "mine")
+
+
+def test_it_answers_with_the_text_and_the_usage_of_the_server(chat: ChatServer) -> None:
+    result = ask(model(chat))
+    assert result.message.content == "Hello there"
+    assert (result.usage.prompt_tokens, result.usage.completion_tokens, result.usage.total_tokens) == (11, 7, 18)
+    assert chat.keys == [f"Bearer {KEY}"]
+
+
+def test_without_usage_the_tokens_are_estimated(chat: ChatServer) -> None:
+    usage = ask(model(chat, "no-usage")).usage
+    assert usage.prompt_tokens > 0
+    assert usage.completion_tokens == 2
+
+
+def test_without_a_key_none_is_sent(chat: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHAT_KEY")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-server")
+    ask(model(chat))
+    assert chat.keys == [None]
+
+
+def test_it_sends_what_the_protocol_knows_of_the_parameters(chat: ChatServer) -> None:
+    asked = model(chat, pass_parameters=("user",), rename_parameters={"max_tokens": "max_completion_tokens"})
+    ask(asked, temperature=0.5, max_tokens=9, top_k=3, delay_ms=4, user="u", seed=None, tools=[])
+    assert chat.requests[0] == {
+        "model": "any",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "temperature": 0.5,
+        "max_completion_tokens": 9,
+        "user": "u",
+        "stop": ["END"],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_every_role_and_an_image_are_told_in_the_words_of_the_protocol(chat: ChatServer) -> None:
+    pixel = base64.b64encode(b"png").decode()
+    call = AssistantPromptMessage.ToolCall(
+        id="a",
+        type="function",
+        function=AssistantPromptMessage.ToolCall.ToolCallFunction(name="weather", arguments="{}"),
+    )
+    messages: list[PromptMessage] = [
+        SystemPromptMessage(content="Be brief."),
+        UserPromptMessage(
+            content=[
+                TextPromptMessageContent(data="What is this?"),
+                ImagePromptMessageContent(
+                    format="png", mime_type="image/png", base64_data=pixel, detail=ImagePromptMessageContent.DETAIL.HIGH
+                ),
+                ImagePromptMessageContent(format="png", mime_type="image/png", url="https://files.test/a.png"),
+            ]
+        ),
+        AssistantPromptMessage(content="<think>Hm.</think>\nLet me look.", tool_calls=[call]),
+        ToolPromptMessage(content="sunny", tool_call_id="a"),
+    ]
+    ask(model(chat), messages, [WEATHER])
+    assert chat.requests[0]["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{pixel}", "detail": "high"}},
+                {"type": "image_url", "image_url": {"url": "https://files.test/a.png", "detail": "low"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": "Let me look.",
+            "tool_calls": [{"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}],
+        },
+        {"role": "tool", "content": "sunny", "tool_call_id": "a"},
+    ]
+    assert chat.requests[0]["tools"][0]["function"]["name"] == "weather"
+
+
+def test_a_video_is_refused_before_anything_is_sent(chat: ChatServer) -> None:
+    video = VideoPromptMessageContent(format="mp4", mime_type="video/mp4", url="https://files.test/a.mp4")
+    with pytest.raises(InvokeBadRequestError, match="video"):
+        ask(model(chat), [UserPromptMessage(content=[video])])
+    assert chat.requests == []
+
+
+@pytest.mark.parametrize("name", ["tools", "tools-all-zero"])
+def test_tool_calls_are_put_together_from_their_pieces(chat: ChatServer, name: str) -> None:
+    calls = ask(model(chat, name), tools=[WEATHER]).message.tool_calls
+    assert [(c.id, c.function.name, json.loads(c.function.arguments)) for c in calls] == [
+        ("a", "weather", {"city": "Bern"}),
+        ("b", "time", {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("thinks", "<think>Let me see.</think>\nSo."),
+        ("thinks-too", "<think>Hm.</think>\nSo."),
+        ("only-thinks", "<think>Hm.</think>\n"),
+        ("refuses", "I cannot help with that."),
+    ],
+)
+def test_thoughts_and_refusals_are_in_the_text(chat: ChatServer, name: str, text: str) -> None:
+    assert ask(model(chat, name)).message.content == text
+
+
+def structured(asked: Any, schema: dict[str, Any] | None = None) -> Any:
+    pieces = asked.invoke_llm_with_structured_output(
+        prompt_messages=[UserPromptMessage(content="Who?")],
+        json_schema=schema or SCHEMA,
+        model_parameters={},
+        stop=None,
+        stream=True,
+    )
+    return [p.structured_output for p in pieces][-1]
+
+
+@pytest.mark.parametrize("name", ["json", "sloppy-json"])
+def test_structured_output_is_read_from_the_answer(chat: ChatServer, name: str) -> None:
+    assert structured(model(chat, name)) == {"city": "Bern", "age": 40}
+    wanted = chat.requests[0]["response_format"]
+    assert (wanted["type"], wanted["json_schema"]["schema"], wanted["json_schema"]["strict"]) == (
+        "json_schema",
+        SCHEMA,
+        False,
+    )
+
+
+def test_a_closed_schema_is_asked_for_strictly(chat: ChatServer) -> None:
+    structured(model(chat, "json"), {**SCHEMA, "required": ["city", "age"], "additionalProperties": False})
+    assert chat.requests[0]["response_format"]["json_schema"]["strict"] is True
+
+
+def test_a_server_without_response_formats_is_told_the_schema_in_words(chat: ChatServer) -> None:
+    assert structured(model(chat, "json", features=("tools",))) == {"city": "Bern", "age": 40}
+    assert "response_format" not in chat.requests[0]
+    assert json.dumps(SCHEMA) in chat.requests[0]["messages"][0]["content"]
+
+
+def test_an_answer_that_is_no_json_is_a_parse_error(chat: ChatServer) -> None:
+    asked = model(chat, "no-json")
+    with pytest.raises(json.JSONDecodeError) as caught:
+        structured(asked)
+    assert asked.is_structured_output_parse_error(caught.value)
+
+
+FAILURES: dict[str, tuple[type[Exception], str]] = {
+    "status-400": (InvokeBadRequestError, "refused the request (HTTP 400)"),
+    "status-401": (InvokeAuthorizationError, "refused the server's key (HTTP 401)"),
+    "status-403": (InvokeAuthorizationError, "refused the server's key (HTTP 403)"),
+    "status-404": (InvokeBadRequestError, "refused the request (HTTP 404)"),
+    "status-429": (InvokeRateLimitError, "is asked too often (HTTP 429)"),
+    "no-quota": (InvokeRateLimitError, "has no quota left"),
+    "status-500": (InvokeServerUnavailableError, "failed (HTTP 500)"),
+    "status-503": (InvokeServerUnavailableError, "failed (HTTP 503)"),
+    "html": (InvokeServerUnavailableError, "answer was empty"),
+    "error-event": (InvokeServerUnavailableError, "broke off its answer"),
+    "broken-event": (InvokeServerUnavailableError, "not a chat completion"),
+    "cut": (InvokeConnectionError, "broke off its answer"),
+    "stalls": (InvokeConnectionError, "did not answer within 0.3 seconds"),
+    "silent": (InvokeConnectionError, "did not answer within 0.3 seconds"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_is_told_plainly_and_without_the_key(
+    chat: ChatServer, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind, text = FAILURES[name]
+    with caplog.at_level(logging.DEBUG), pytest.raises(InvokeError) as caught:
+        ask(model(chat, name, timeout_seconds=0.3, max_retries=0))
+    assert type(caught.value) is kind
+    assert text in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert KEY not in caplog.text
+    assert "Traceback" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_closed_port_is_told_and_the_address_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    backend = Backend(kind="openai", base_url="http://127.0.0.1:9/v1", max_retries=0)
+    asked = adapter(Choice("mine", backend, "m", True), "openai", {}, CancelToken())
+    with pytest.raises(InvokeConnectionError, match="The model back end 'mine' could not be reached") as caught:
+        ask(asked)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+def test_a_refusal_for_now_is_tried_again_as_often_as_allowed(chat: ChatServer) -> None:
+    assert ask(model(chat, "busy-twice", max_retries=2)).message.content == "Hello there"
+    assert len(chat.requests) == 3
+
+
+@pytest.mark.parametrize(("name", "times"), [("status-503", 3), ("status-400", 1), ("no-quota", 1), ("cut", 1)])
+def test_only_what_may_pass_and_has_not_begun_is_tried_again(chat: ChatServer, name: str, times: int) -> None:
+    with pytest.raises(InvokeError):
+        ask(model(chat, name, max_retries=2))
+    assert len(chat.requests) == times
+
+
+@pytest.mark.parametrize("name", ["silent", "stalls", "endless"])
+def test_the_end_of_the_run_closes_the_connection_within_a_second(chat: ChatServer, name: str) -> None:
+    cancel = CancelToken()
+    ended = threading.Event()
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            ask(model(chat, name, cancel))
+        except BaseException as error:
+            caught.append(error)
+        ended.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert chat.asked.wait(20)
+    time.sleep(0.2)
+    began = time.monotonic()
+    cancel.trip("stopped")
+    assert ended.wait(5)
+    assert chat.left.wait(5)
+    assert time.monotonic() - began < 1
+    assert isinstance(caught[0], Cancelled)
+
+
+def test_the_end_of_the_run_ends_the_wait_for_another_attempt(chat: ChatServer) -> None:
+    cancel = CancelToken()
+    threading.Timer(0.3, cancel.trip, ["stopped"]).start()
+    backend = Backend(kind="openai", base_url="http://127.0.0.1:9/v1", max_retries=10)
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        ask(adapter(Choice("mine", backend, "m", True), "openai", {}, cancel))
+    assert time.monotonic() - began < 2
+
+
+def test_a_run_streams_what_the_server_says(chat: ChatServer, bench: Any, configure: Any) -> None:
+    configure(models=table(chat))
+    events = bench.run(chat_document())
+    assert [e["answer"] for e in events if e["event"] == "message"] == ["Hello", " there"]
+    assert events[-2]["metadata"]["usage"] == {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+
+
+def test_a_run_with_thoughts_apart_and_a_schema(chat: ChatServer, bench: Any, configure: Any) -> None:
+    configure(models=table(chat, "thinks"))
+    thinking = llm("llm", "Why?")
+    thinking["data"]["reasoning_format"] = "separated"
+    graph = [
+        node("start", "start", variables=[]),
+        thinking,
+        end(text=["llm", "text"], why=["llm", "reasoning_content"]),
+    ]
+    events = bench.run(document(graph, [edge("start", "llm"), edge("llm", "end")]))
+    assert events[-1]["data"]["outputs"] == {"text": "So.", "why": "Let me see."}
+
+    configure(models=table(chat, "json"))
+    asking = llm("llm", "Who?")
+    asking["data"] |= {"structured_output_enabled": True, "structured_output": {"schema": SCHEMA}}
+    graph = [node("start", "start", variables=[]), asking, end(who=["llm", "structured_output"])]
+    events = bench.run(document(graph, [edge("start", "llm"), edge("llm", "end")]))
+    assert events[-1]["data"]["outputs"] == {"who": {"city": "Bern", "age": 40}}
+
+
+@pytest.mark.parametrize("name", ["silent", "endless"])
+def test_a_stopped_run_leaves_the_server(chat: ChatServer, bench: Any, configure: Any, soon: Any, name: str) -> None:
+    configure(models=table(chat, name))
+    run = bench.start(bench.app(chat_document()))
+    assert chat.asked.wait(20)
+    time.sleep(0.2)
+    began = time.monotonic()
+    runs.stop(bench.stored(run))
+    assert bench.events(run)[-1]["data"]["status"] == "stopped"
+    assert chat.left.wait(5)
+    assert time.monotonic() - began < 1
+
+
+def test_a_failure_in_the_middle_is_the_nodes_error_after_the_text(
+    chat: ChatServer, bench: Any, configure: Any
+) -> None:
+    configure(models=table(chat, "error-event"))
+    events = bench.run(chat_document())
+    assert "".join(e["answer"] for e in events if e["event"] == "message") == "Hel"
+    assert events[-1]["data"]["status"] == "failed"
+    assert "broke off its answer: overloaded …" in events[-1]["data"]["error"]
+    assert KEY not in json.dumps(events)
