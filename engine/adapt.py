@@ -14,6 +14,7 @@ from engine.variables import FILE_KINDS, FILE_METHODS, FILE_TYPES, whole, word, 
 
 Node = dict[str, Any]
 
+_PROVIDER_TYPES = ("builtin", "plugin", "api", "workflow", "app", "dataset-retrieval", "mcp")
 _INPUT_KINDS = ("mixed", "variable", "constant")
 _EMPTY: dict[str, Any] = {
     "string": "", "secret": "", "number": 0, "integer": 0, "float": 0.0, "boolean": False, "object": {},
@@ -45,7 +46,13 @@ def _case(case: Any) -> Any:
 
 def _tool_parameters(data: dict[str, Any]) -> None:
     """Older exports keep parameters as ``{type, value}`` among the configurations, or as bare values."""
-    configurations = _copy(data.get("tool_configurations"))
+    for key in ("provider_id", "provider_name", "tool_label", "tool_name"):
+        data[key] = str(data.get(key) or "")
+    if data.get("provider_type") not in _PROVIDER_TYPES:
+        data["provider_type"] = "builtin"
+    configurations = {
+        name: value for name, value in _copy(data.get("tool_configurations")).items() if value is not None
+    }
     parameters = _copy(data.get("tool_parameters"))
     for name, value in list(configurations.items()):
         if isinstance(value, Mapping) and value.get("type") in _INPUT_KINDS:

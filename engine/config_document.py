@@ -28,6 +28,11 @@ def config_warnings(config: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def agent_tools(data: Mapping[str, Any]) -> list[Any]:
+    """Return the tools that an agent node's parameters list."""
+    return _list(_at(data, "agent_parameters", "tools", "value"))
+
+
 def unknown_tools(listed: list[Any]) -> list[str]:
     """Return a sentence for each tool that does not come with the server."""
     found = []

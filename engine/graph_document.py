@@ -7,6 +7,7 @@ from typing import Any
 from engine import object_schema
 from engine.adapt import node_data, start_variables
 from engine.adapt_graph import containers, tidy_edges
+from engine.config_document import agent_tools, unknown_tools
 from engine.definition_error import Path, Problem
 from engine.variables import TYPES, schema_object
 
@@ -46,6 +47,10 @@ def _nodes(values: list[Any], warnings: list[str]) -> list[dict[str, Any]]:
         if kind == "start":
             starts += 1
             _start(node["data"], (*at, "data", "variables"), warnings)
+        elif kind == "tool":
+            warnings += unknown_tools([node["data"]])
+        elif kind == "agent":
+            warnings += unknown_tools(agent_tools(node["data"]))
         elif kind == "datasource" or kind.startswith("trigger-"):
             triggers += 1
         nodes.append(node)

@@ -52,6 +52,8 @@ class Mapper:
                 yield from self._finished(event, "failed", event.error)
             case ev.NodeRunExceptionEvent():
                 yield from self._finished(event, "exception", event.error)
+            case ev.NodeRunAgentLogEvent():
+                yield self._agent_log(event)
             case ev.NodeRunIterationStartedEvent() if event.metadata.get("iteration_length") == 0:
                 self._empty.add(event.id)
             case ev.NodeRunIterationSucceededEvent() if event.id in self._empty:
@@ -147,6 +149,21 @@ class Mapper:
             "loop_id": shared["loop_id"],
         }
         return self._payloads.workflow_event("node_finished", data)
+
+    def _agent_log(self, event: ev.NodeRunAgentLogEvent) -> dict[str, Any]:
+        data, _ = truncate(jsonable(event.data))
+        members = {
+            "node_execution_id": event.node_execution_id,
+            "id": event.message_id,
+            "label": event.label,
+            "parent_id": event.parent_id,
+            "error": event.error,
+            "status": event.status,
+            "data": data,
+            "metadata": jsonable(event.metadata),
+            "node_id": event.node_id,
+        }
+        return self._payloads.workflow_event("agent_log", members)
 
     def _retry(self, event: ev.NodeRunRetryEvent) -> dict[str, Any]:
         result = event.node_run_result

@@ -24,6 +24,10 @@ class History:
         """Return the history for a prompt that also has these texts: they take their part of the tokens."""
         return History(self._turns, self._reserved + sum(_tokens(text) for text in texts))
 
+    def last(self, messages: int) -> History:
+        """Return the history of the newest turns only: at most so many messages."""
+        return History(self._turns[-max(1, messages // 2) :], self._reserved)
+
     def get_history_prompt_messages(
         self, max_token_limit: int = 2000, message_limit: int | None = None
     ) -> Sequence[PromptMessage]:

@@ -25,13 +25,16 @@ from graphon.nodes.loop.loop_node import LoopNode
 from graphon.nodes.loop.loop_start_node import LoopStartNode
 from graphon.nodes.start import StartNode
 from graphon.nodes.template_transform.template_transform_node import TemplateTransformNode
+from graphon.nodes.tool import ToolNode
 from graphon.nodes.variable_aggregator.variable_aggregator_node import VariableAggregatorNode
 from graphon.nodes.variable_assigner.v1.node import VariableAssignerNode as AssignerV1
 from graphon.nodes.variable_assigner.v2.node import VariableAssignerNode as AssignerV2
 
 from engine.agents.easy_node import EasyAgentNode
-from engine.agents.kinds import easy_agent
+from engine.agents.kinds import agent, easy_agent
+from engine.agents.node import AgentNode
 from engine.services import NoFiles, Serializer, Services
+from engine.tools.runtime import ToolRuntime
 
 
 def _nothing(services: Services, data: Any) -> dict[str, Any]:
@@ -82,6 +85,10 @@ def _http(services: Services, data: Any) -> dict[str, Any]:
     }
 
 
+def _tool(services: Services, data: Any) -> dict[str, Any]:
+    return {"tool_file_manager": NoFiles(), "runtime": ToolRuntime(services.tools)}
+
+
 KINDS: dict[str, Kind] = {
     T.START: Kind(StartNode),
     T.END: Kind(EndNode),
@@ -99,6 +106,8 @@ KINDS: dict[str, Kind] = {
     T.LLM: Kind(LLMNode, _llm),
     T.TEMPLATE_TRANSFORM: Kind(TemplateTransformNode, _template),
     T.HTTP_REQUEST: Kind(HttpRequestNode, _http),
+    T.AGENT: Kind(AgentNode, agent),
+    T.TOOL: Kind(ToolNode, _tool),
     "easy-agent": Kind(EasyAgentNode, easy_agent),
 }
 _FIRST_ASSIGNER = Kind(AssignerV1)

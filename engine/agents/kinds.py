@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from graphon.nodes.llm.entities import ModelConfig
 
 from engine.agents.agent import Agent, rounds_of, strategy_of
 from engine.agents.given import given_tools
@@ -20,6 +23,31 @@ def easy_agent(services: Services, data: Any) -> dict[str, Any]:
             tools=given_tools(services.tools, data.tools),
             context=services.tools.context,
             rounds=rounds_of(data.max_iteration),
+        )
+
+    return {"make_agent": make, "history": services.history}
+
+
+def agent(services: Services, data: Any) -> dict[str, Any]:
+    """Return the services of a workflow's ``agent`` node."""
+
+    def make(given: Mapping[str, Any]) -> Agent:
+        chosen = given.get("model")
+        chosen = chosen if isinstance(chosen, Mapping) else {}
+        config = ModelConfig(
+            provider=str(chosen.get("provider") or ""),
+            name=str(chosen.get("model") or chosen.get("name") or ""),
+            mode="chat",
+            completion_params=dict(chosen.get("completion_params") or {}),
+        )
+        model = services.model(config)
+        listed = given.get("tools")
+        return Agent(
+            model=model,
+            strategy=strategy_of(str(given.get("strategy") or ""), model),
+            tools=given_tools(services.tools, [one for one in listed or [] if isinstance(one, Mapping)]),
+            context=services.tools.context,
+            rounds=rounds_of(given.get("maximum_iterations")),
         )
 
     return {"make_agent": make, "history": services.history}
