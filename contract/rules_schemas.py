@@ -53,7 +53,7 @@ def members(document: Document) -> Iterator[Finding]:
 
 
 def parameters(document: Document) -> Iterator[Finding]:
-    """Parameters are described; ids in paths are UUIDs."""
+    """Parameters are described; ids in paths are UUIDs; texts say that control characters are refused."""
     for path, method, operation in operations(document):
         for reference in operation.get("parameters", []):
             parameter = resolve(document, reference)
@@ -62,6 +62,9 @@ def parameters(document: Document) -> Iterator[Finding]:
                 yield place, "needs a description"
             if parameter["in"] == "path" and parameter["schema"] != {"type": "string", "format": "uuid"}:
                 yield place, "an id in a path is a UUID"
+            schema = resolve(document, parameter["schema"])
+            if schema.get("type") == "string" and not schema.keys() & {"enum", "format", "pattern"}:
+                yield place, "a text needs a pattern: the server refuses control characters"
 
 
 def examples(document: Document) -> Iterator[Finding]:

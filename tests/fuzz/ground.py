@@ -1,0 +1,131 @@
+"""What exists for schemathesis to hit: people, apps and a run, and credentials for each operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import requests
+
+import store.accounts
+import store.apps
+import store.cookies
+import store.device
+import store.sessions
+import store.workspaces
+from engine import definition
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+BASE = "/openapi/v1"
+CLIENT = "difyspec"
+CHAT = {"inputs": {}, "query": "What do bees eat?"}
+# Operations that end the session they are called with: each call brings its own.
+ENDS_ITS_SESSION = frozenset({"revokeOwnSession", "revokeSession"})
+FOR_EXTERNALS = frozenset({"listPermittedExternalApps"})
+_labels = count()
+
+
+@dataclass
+class Ground:
+    """Enough for every operation to succeed. ``call_options`` is how schemathesis reaches the server."""
+
+    call_options: dict[str, Any]
+    account_id: str
+    workspace_id: str
+    app_id: str
+    token: str
+    external_token: str
+    cookie: str
+    task_id: str = ""
+
+    def bearer(self, operation_id: str) -> str:
+        """The token that an operation is called with."""
+        if operation_id in ENDS_ITS_SESSION:
+            return mint(self.account_id)
+        return self.external_token if operation_id in FOR_EXTERNALS else self.token
+
+    def csrf_token(self) -> str:
+        """The token of the page whose cookie this is."""
+        return store.cookies.csrf_token(self.cookie)
+
+    def session_id(self) -> str:
+        """A session of the account that no request uses."""
+        return _mint(self.account_id)[1]
+
+    def user_code(self) -> str:
+        """A code that waits for a person."""
+        return store.device.start(CLIENT, "fuzzed", "192.0.2.1").user_code
+
+    def device_code(self) -> str:
+        """A code that the person has approved."""
+        started = store.device.start(CLIENT, "fuzzed", "192.0.2.1")
+        store.device.approve(started.user_code, self.account_id)
+        return started.device_code
+
+
+def lay(origin: str, session: requests.Session, call_options: dict[str, Any]) -> Ground:
+    """Fill the open, empty store and make one run through the API."""
+    account = store.accounts.create("ada@example.com", "Ada", "correct horse")
+    workspace = store.workspaces.create("Ada's workspace", account.id)
+    _import(EXAMPLES / "summarise.yml", workspace.id, account.id)
+    app_id = _import(EXAMPLES / "ask.yml", workspace.id, account.id)
+    external, _ = store.sessions.mint(
+        account_id=None,
+        email="guest@partner.example",
+        issuer="https://login.partner.example",
+        client_id=CLIENT,
+        device_label="guest",
+        ttl=timedelta(days=1),
+    )
+    made = Ground(
+        call_options,
+        account.id,
+        workspace.id,
+        app_id,
+        mint(account.id),
+        external,
+        store.cookies.open(account.id),
+    )
+    headers = {"Authorization": f"Bearer {made.token}"}
+    answer = session.post(f"{origin}{BASE}/apps/{app_id}/run", json=CHAT, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    made.task_id = answer.text.partition('"task_id":"')[2].partition('"')[0]
+    assert made.task_id, answer.text
+    return made
+
+
+def mint(account_id: str) -> str:
+    """A fresh token of an account, in a session of its own."""
+    return _mint(account_id)[0]
+
+
+def _mint(account_id: str) -> tuple[str, str]:
+    token, made = store.sessions.mint(
+        account_id=account_id,
+        email="ada@example.com",
+        issuer=None,
+        client_id=CLIENT,
+        device_label=f"fuzz {next(_labels)}",
+        ttl=timedelta(days=1),
+    )
+    return token, made.id
+
+
+def _import(path: Path, workspace_id: str, account_id: str) -> str:
+    loaded = definition.load(path.read_bytes())
+    made = store.apps.create(
+        workspace_id,
+        account_id,
+        name=loaded.name,
+        mode=loaded.mode,
+        description=loaded.description,
+        definition=loaded.document,
+        source=path.read_text(encoding="utf-8"),
+        tags=["example"],
+    )
+    store.apps.publish(made.id)
+    store.apps.set_access(made.id, "public")
+    return made.id
