@@ -25,7 +25,7 @@ class Steering:
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        self.known = {ground.app_id, ground.workspace_id, ground.task_id}
+        self.known = {ground.app_id, ground.workspace_id, ground.task_id, ground.file_id}
 
     def learn(self, body: Any) -> None:
         """Remember each text of an answer: a value that comes from the server is not replaced."""
@@ -53,6 +53,8 @@ class Steering:
         self._put(case.path_parameters, "task_id", lambda: ground.task_id)
         self._put(case.path_parameters, "session_id", ground.session_id)
         self._put(case.path_parameters, "workspace_id", lambda: ground.workspace_id)
+        self._put(case.path_parameters, "file_id", lambda: ground.file_id)
+        self._put(case.query, "sign", lambda: ground.file_sign)
         self._put(case.query, "user_code", ground.user_code)
         self._put(case.body, "user_code", ground.user_code)
         self._put(case.body, "device_code", ground.device_code)

@@ -36,10 +36,12 @@ class Ground:
     account_id: str
     workspace_id: str
     app_id: str
+    task_id: str
+    file_id: str
+    file_sign: str
     token: str
     external_token: str
     cookie: str
-    task_id: str = ""
 
     def bearer(self, operation_id: str) -> str:
         """The token that an operation is called with."""
@@ -67,7 +69,7 @@ class Ground:
 
 
 def lay(origin: str, session: requests.Session, call_options: dict[str, Any]) -> Ground:
-    """Fill the open, empty store and make one run through the API."""
+    """Fill the open, empty store then run an app and upload a file through the API."""
     account = store.accounts.create("ada@example.com", "Ada", "correct horse")
     workspace = store.workspaces.create("Ada's workspace", account.id)
     _import(EXAMPLES / "summarise.yml", workspace.id, account.id)
@@ -80,21 +82,26 @@ def lay(origin: str, session: requests.Session, call_options: dict[str, Any]) ->
         device_label="guest",
         ttl=timedelta(days=1),
     )
-    made = Ground(
-        call_options,
-        account.id,
-        workspace.id,
-        app_id,
-        mint(account.id),
-        external,
-        store.cookies.open(account.id),
+    token = mint(account.id)
+    app = f"{origin}{BASE}/apps/{app_id}"
+    headers = {"Authorization": f"Bearer {token}"}
+    run = session.post(f"{app}/run", json=CHAT, headers=headers, timeout=60)
+    assert run.status_code == 200, run.text
+    note = ("note.txt", b"Bees dance to tell the way.", "text/plain")
+    upload = session.post(f"{app}/files/upload", files={"file": note}, headers=headers, timeout=60)
+    assert upload.status_code == 201, upload.text
+    return Ground(
+        call_options=call_options,
+        account_id=account.id,
+        workspace_id=workspace.id,
+        app_id=app_id,
+        task_id=run.text.partition('"task_id":"')[2].partition('"')[0],
+        file_id=upload.json()["id"],
+        file_sign=upload.json()["source_url"].partition("sign=")[2],
+        token=token,
+        external_token=external,
+        cookie=store.cookies.open(account.id),
     )
-    headers = {"Authorization": f"Bearer {made.token}"}
-    answer = session.post(f"{origin}{BASE}/apps/{app_id}/run", json=CHAT, headers=headers, timeout=60)
-    assert answer.status_code == 200, answer.text
-    made.task_id = answer.text.partition('"task_id":"')[2].partition('"')[0]
-    assert made.task_id, answer.text
-    return made
 
 
 def mint(account_id: str) -> str:
