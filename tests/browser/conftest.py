@@ -1,10 +1,9 @@
-"""Chromium against a real server on a free port; a page that logs or breaks anything fails its test."""
+"""Chromium against the whole server on a free port; a page that logs, breaks or asks elsewhere fails its test."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,14 +15,16 @@ import pytest
 import uvicorn
 
 pytest.importorskip("playwright.sync_api")
-from a2wsgi import WSGIMiddleware
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 import store
 import store.accounts
 import store.device
 import store.sessions
-from web.pages import create_pages
+import store.workspaces
+from bench.measure import free_port
+from server.app import create_app
+from server.settings import load
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = [
@@ -40,7 +41,8 @@ EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 def chromium() -> Iterator[Browser]:
     """One Chromium for all tests; each gets a context (cookies, viewport) of its own."""
     if not CHROMIUM:
-        pytest.skip("no Chromium on this machine; name one in CHROMIUM")
+        told = "no Chromium on this machine; name one in CHROMIUM"
+        pytest.fail(told) if os.environ.get("DIFYSPEC_REQUIRE_SERVICES") == "1" else pytest.skip(told)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield browser
@@ -49,24 +51,33 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Iterator[str]:
-    """The address of a running server with a fresh store in which Ada has an account."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    store.open(f"sqlite:///{tmp_path}/browser.db")
-    store.accounts.create(EMAIL, "Ada", PASSWORD)
-    pages = create_pages(f"http://127.0.0.1:{port}", "a secret for tests", lambda environ: str(environ["REMOTE_ADDR"]))
-    app: Any = WSGIMiddleware(pages)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+    """The address of the whole server, pages and API, with a fresh store in which Ada has an account."""
+    port = free_port()
+    settings = load(
+        _env_file=None, data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/browser.db", redis_url=None, port=port,
+        public_url=f"http://127.0.0.1:{port}", access_log=False,
+    )  # fmt: skip
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            port=port,
+            log_level="warning",
+            lifespan="on",
+            proxy_headers=False,
+            server_header=False,
+        )
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    give_up = time.monotonic() + 10
-    while not server.started and time.monotonic() < give_up:
+    give_up = time.monotonic() + 30
+    while not server.started and thread.is_alive() and time.monotonic() < give_up:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
+    assert server.started, "the server did not start"
+    ada = store.accounts.create(EMAIL, "Ada", PASSWORD)
+    store.workspaces.create("Ada's workspace", ada.id)
+    yield settings.base_url
     server.should_exit = True
-    thread.join(10)
-    store.close()
+    thread.join(20)
 
 
 Open = Callable[..., Page]
@@ -86,6 +97,10 @@ def visit(chromium: Browser, base: str) -> Iterator[Open]:
         page.on("console", lambda message: reports.append(message.text))
         page.on("pageerror", lambda error: reports.append(str(error)))
         page.on("dialog", lambda dialog: reports.append(f"dialog: {dialog.message}"))
+        page.on(
+            "request",
+            lambda asked: asked.url.startswith((base, "data:", "blob:")) or reports.append(f"asked {asked.url}"),
+        )
         page.goto(path)
         return page
 

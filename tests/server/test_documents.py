@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from server.blueprint import DEFAULT, Blueprint
-from server.documents import documents
+from server.documents import LOGO, STATIC, UI, documents
 from tests.server.conftest import CONTRACT, Client
 
 
@@ -42,6 +42,8 @@ def test_the_docs_page_loads_nothing_from_elsewhere(call: Client) -> None:
         script = call("GET", source, base="")
         assert script.headers["content-type"].startswith("text/javascript")
         assert "immutable" in script.headers["cache-control"]
+        assert LOGO not in script.content
+    assert LOGO in (STATIC / UI).read_bytes(), "another version loads its logo from elsewhere; look where"
     assert "script-src 'self';" in page.headers["content-security-policy"]
 
 
