@@ -25,6 +25,9 @@ class EngineConfig:
     max_concurrent_runs: int = 128
     template_seconds: float = 5
     template_memory_bytes: int = 256 * 1024 * 1024
+    code_seconds: float = 10
+    code_memory_bytes: int = 256 * 1024 * 1024
+    max_code_answer_bytes: int = 4 * 1024 * 1024
     max_output_characters: int = 400_000
     max_http_bytes: int = 10 * 1024 * 1024
     files: FileConfig = field(default_factory=FileConfig)

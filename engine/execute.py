@@ -10,6 +10,7 @@ from graphon import engine_events as ev
 from graphon.engine import Engine
 
 from engine.address_guard import AddressGuard
+from engine.code_executor import CodeExecutor
 from engine.config import EngineConfig
 from engine.easy_mapper import EasyMapper
 from engine.graph import GraphRefused, build, graph_of
@@ -19,6 +20,7 @@ from engine.layers import ConversationLayer, PublishLayer
 from engine.live import LiveRun
 from engine.mapper import Mapper
 from engine.memory import History
+from engine.sandbox.pool import SandboxPool
 from engine.services import Renderer, Services
 from engine.templates import TemplatePool
 from engine.tools.registry import Toolbox
@@ -60,14 +62,18 @@ _USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 def execute(
-    live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Callable[[dict[str, Any]], None]
+    live: LiveRun,
+    config: EngineConfig,
+    templates: TemplatePool,
+    sandbox: SandboxPool,
+    save: Callable[[dict[str, Any]], None],
 ) -> None:
     """Run ``live`` to its end; returns when the engine is done with it. Never raises.
 
     ``save`` stores the conversation's variables (all of them) each time one is written.
     """
     try:
-        _run(live, config, templates, save)
+        _run(live, config, templates, sandbox, save)
     except GraphRefused as error:
         live.end("failed", str(error))
     except Exception:
@@ -75,7 +81,13 @@ def execute(
         live.end("failed", INTERNAL)
 
 
-def _run(live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Callable[[dict[str, Any]], None]) -> None:
+def _run(
+    live: LiveRun,
+    config: EngineConfig,
+    templates: TemplatePool,
+    sandbox: SandboxPool,
+    save: Callable[[dict[str, Any]], None],
+) -> None:
     context = live.context
     live.begin()
     guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
@@ -83,8 +95,9 @@ def _run(live: LiveRun, config: EngineConfig, templates: TemplatePool, save: Cal
     services = Services(
         cancel=live.cancel,
         renderer=Renderer(templates, live.cancel),
+        code=CodeExecutor(sandbox, live.cancel),
         http_client=http_client,
-        history=History(context.history).beside([context.query or ""]),
+        history=History(context.history).beside([context.query or ""]) if context.is_chat else None,
         max_output_characters=config.max_output_characters,
         tools=Toolbox(ToolContext(live.cancel, http_client, current().now), lambda *names: None),
         models=config.models,

@@ -12,6 +12,7 @@ from typing import Any
 from graphon.enums import BuiltinNodeTypes as T
 from graphon.nodes.answer.answer_node import AnswerNode
 from graphon.nodes.base.node import Node
+from graphon.nodes.code.code_node import CodeNode
 from graphon.nodes.end.end_node import EndNode
 from graphon.nodes.http_request.config import build_http_request_config
 from graphon.nodes.http_request.node import HttpRequestNode, HttpRequestNodeDependencies
@@ -33,6 +34,7 @@ from graphon.nodes.variable_assigner.v2.node import VariableAssignerNode as Assi
 from engine.agents.easy_node import EasyAgentNode
 from engine.agents.kinds import agent, easy_agent
 from engine.agents.node import AgentNode
+from engine.code_executor import limits
 from engine.services import NoFiles, Serializer, Services
 from engine.tools.runtime import ToolRuntime
 
@@ -50,7 +52,9 @@ class Kind:
 
 
 def _llm(services: Services, data: Any) -> dict[str, Any]:
-    if data.memory and not data.memory.query_prompt_template:
+    if services.history is None:
+        data.memory = None  # a workflow has no conversation to remember
+    elif data.memory and not data.memory.query_prompt_template:
         # The engine would take what the person typed for a template, with references to every variable there is.
         data.memory.query_prompt_template = "{{#sys.query#}}"
     return {
@@ -70,6 +74,10 @@ def _texts(template: Any) -> list[str]:
 
 def _template(services: Services, data: Any) -> dict[str, Any]:
     return {"jinja2_template_renderer": services.renderer, "max_output_length": services.max_output_characters}
+
+
+def _code(services: Services, data: Any) -> dict[str, Any]:
+    return {"code_executor": services.code, "code_limits": limits(services.max_output_characters)}
 
 
 def _http(services: Services, data: Any) -> dict[str, Any]:
@@ -104,6 +112,7 @@ KINDS: dict[str, Kind] = {
     T.VARIABLE_ASSIGNER: Kind(AssignerV2),
     T.LIST_OPERATOR: Kind(ListOperatorNode),
     T.LLM: Kind(LLMNode, _llm),
+    T.CODE: Kind(CodeNode, _code),
     T.TEMPLATE_TRANSFORM: Kind(TemplateTransformNode, _template),
     T.HTTP_REQUEST: Kind(HttpRequestNode, _http),
     T.AGENT: Kind(AgentNode, agent),

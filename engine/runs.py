@@ -23,6 +23,7 @@ from engine.live import LiveRun
 from engine.log import EventLog
 from engine.opening import open_run, record_end, save_variables
 from engine.recovery import end_lost_runs
+from engine.sandbox.pool import SandboxPool
 from engine.templates import TemplatePool
 from engine.timers import Timers
 from engine.writer import Writer
@@ -50,6 +51,11 @@ class _Machine:
             seconds=config.template_seconds,
             memory_bytes=config.template_memory_bytes,
             limit=config.max_output_characters,
+        )
+        self.sandbox = SandboxPool(
+            seconds=config.code_seconds,
+            memory_bytes=config.code_memory_bytes,
+            answer_bytes=config.max_code_answer_bytes,
         )
         self.live: dict[str, LiveRun] = {}
         self.lock = threading.Lock()
@@ -160,6 +166,7 @@ def shutdown() -> None:
     machine.timers.close()
     machine.writer.close()
     machine.templates.close()
+    machine.sandbox.close()
     # Only if a run has asked for it: loading it here would hold up the end.
     if local := sys.modules.get("engine.models.local_server"):
         local.close_all()
@@ -186,7 +193,7 @@ def _work(machine: _Machine, live: LiveRun) -> None:
         live.begin()
         from engine.execute import execute
 
-        execute(live, machine.config, machine.templates, lambda values: save_variables(context, values))
+        execute(live, machine.config, machine.templates, machine.sandbox, lambda v: save_variables(context, v))
     except Exception:
         logger.exception("Run %s could not be carried out", context.run_id)
         live.end("failed", "The run ended because of an internal error.")

@@ -9,6 +9,7 @@ from typing import Any
 from graphon.template_rendering import Jinja2TemplateRenderer, TemplateRenderError
 
 from engine.cancel import CancelToken
+from engine.code_executor import CodeExecutor
 from engine.jsonable import jsonable
 from engine.models.base import BaseModelAdapter
 from engine.models.registry import make_model
@@ -55,6 +56,7 @@ class Services:
 
     cancel: CancelToken
     renderer: Renderer
+    code: CodeExecutor
     http_client: Any
     history: Any
     max_output_characters: int

@@ -37,6 +37,8 @@ def resources(settings: Settings) -> Iterator[None]:
             EngineConfig(
                 max_execution_seconds=settings.max_execution_seconds,
                 max_execution_steps=settings.max_execution_steps,
+                code_seconds=settings.code_seconds,
+                code_memory_bytes=settings.code_memory_mb * 1024 * 1024,
                 allow_private_addresses=settings.allow_private_addresses,
                 allowed_hosts=frozenset(settings.allowed_outbound_hosts),
                 max_concurrent_runs=settings.max_concurrent_runs,

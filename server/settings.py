@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     allow_private_addresses: bool = Field(False, description="true lets HTTP nodes call any private address")
     max_execution_seconds: float = Field(1200, gt=0, le=86400, description="longest run in seconds")
     max_execution_steps: int = Field(500, ge=1, le=100_000, description="most node executions of one run")
+    code_seconds: float = Field(10, gt=0, le=600, description="longest run of one code node in seconds")
+    code_memory_mb: int = Field(256, ge=64, le=8192, description="most memory of one code node in MB")
     max_concurrent_runs: int = Field(128, ge=1, le=10_000, description="runs executed at the same time")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     access_log: bool = Field(True, description="a line for each request")

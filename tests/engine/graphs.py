@@ -71,3 +71,12 @@ def chain_document(middle: dict[str, Any], output: str = "output", **extra: Any)
     """start → the given node → end."""
     nodes = [node("start", "start", variables=[]), middle, end(result=[middle["id"], output])]
     return document(nodes, [edge("start", middle["id"]), edge(middle["id"], "end")], **extra)
+
+
+def code(
+    node_id: str, text: str, language: str = "python3", *, error_strategy: str | None = None, **outputs: str
+) -> dict[str, Any]:
+    """A code node without variables; keyword arguments name its outputs and their types."""
+    declared = {name: {"type": kind, "children": None} for name, kind in outputs.items()}
+    extra = {"error_strategy": error_strategy} if error_strategy else {}
+    return node(node_id, "code", code=text, code_language=language, outputs=declared, variables=[], **extra)

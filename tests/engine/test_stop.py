@@ -12,7 +12,7 @@ import pytest
 
 from engine import runs
 from store import conversations
-from tests.engine.graphs import chain_document, chat_document, document, edge, end, node, template
+from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, node, template
 
 SLOW_TEMPLATE = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"
 
@@ -84,6 +84,9 @@ CASES = {
             retry_config={"retry_enabled": True, "max_retries": 3, "retry_interval": 5000},
         ),
         "body",
+    ),
+    "code that does not end": lambda url: chain_document(
+        code("c", "def main():\n    while True: pass", result="string")
     ),
     "a loop": lambda url: looping(),
 }
