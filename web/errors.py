@@ -25,6 +25,10 @@ TEXTS: dict[int, tuple[str, str]] = {
     503: ("The server is busy", "Nothing was changed. Try again in a moment."),
     500: ("Something went wrong here", "It is not your fault, and it has been noted. Try again in a moment."),
 }
+BY_CODE: dict[str, tuple[str, str]] = {
+    "access_mode_denied": ("This app is not open to you", "Its owner chose who may use it. Ask them to add you."),
+    "service_api_disabled": ("This app is switched off", "Its owner has switched it off for everybody. Ask them."),
+}
 
 
 def install(app: Flask) -> None:
@@ -32,7 +36,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
-        return page(refusal.status, refusal.headers)
+        return page(refusal.status, refusal.headers, refusal.code)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
@@ -45,9 +49,9 @@ def install(app: Flask) -> None:
         return page(500, {})
 
 
-def page(status: int, headers: dict[str, str]) -> Response:
-    """The page of a status; a status without words of its own gets those of its class."""
-    title, text = TEXTS.get(status) or TEXTS[500 if status >= 500 else 400]
+def page(status: int, headers: dict[str, str], code: str = "") -> Response:
+    """The page of a refusal by its code, else by its status, else by the class of that."""
+    title, text = BY_CODE.get(code) or TEXTS.get(status) or TEXTS[500 if status >= 500 else 400]
     wait = headers.get("Retry-After", "")
     if wait.isdigit():
         text += f" Try again in {span(int(wait) + 59)}."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, g, render_template, request
 
-from web import device, devices, errors, guard, signin, words
+from web import apps, device, devices, errors, guard, signin, words
 from web.limits import Attempts
 
 MAX_FORM_BYTES = 16 * 1024
@@ -16,6 +16,8 @@ MAX_FORM_BYTES = 16 * 1024
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+# A page that asks for it may run the scripts of this server, and ask this server; never one written into the page.
+SCRIPTS = "; script-src 'self'; connect-src 'self'"
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -42,7 +44,8 @@ def create_pages(
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
-        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        # Asked for again each time (304): a page and its script are always of the same version.
+        SEND_FILE_MAX_AGE_DEFAULT=None,
         SECRET_KEY=secret_key,
         SESSION_COOKIE_NAME="difyspec_note",
         SESSION_COOKIE_SAMESITE="Lax",
@@ -52,11 +55,13 @@ def create_pages(
     app.before_request(guard.check_form)
     app.after_request(_headers)
     app.jinja_env.filters.update(
-        span=words.span, since=words.since, until=words.until, full=words.full, place=words.place
+        span=words.span, since=words.since, until=words.until, full=words.full, place=words.place,
+        mode=words.mode, state=words.state, took=words.took, brief=words.brief,
+        pretty=words.pretty,
     )
-    app.jinja_env.globals.update(csrf_token=guard.csrf_token, account=guard.account)
+    app.jinja_env.globals.update(csrf_token=guard.csrf_token, account=guard.account, here=apps.here)
     errors.install(app)
-    for blueprint in (signin.blueprint, device.blueprint, devices.blueprint):
+    for blueprint in (signin.blueprint, apps.blueprint, device.blueprint, devices.blueprint):
         app.register_blueprint(blueprint)
 
     @app.get("/")
@@ -68,6 +73,8 @@ def create_pages(
 
 def _headers(response: Response) -> Response:
     response.headers.update(HEADERS)
+    if g.get("scripts"):
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + SCRIPTS
     if request.endpoint != "static":
         # A page may show codes, sessions and form tokens: no cache and no back-forward copy keeps it.
         response.headers["Cache-Control"] = "no-store"

@@ -77,10 +77,10 @@ def signout() -> Response:
 
 
 def local_path(wanted: str | None) -> str:
-    """``wanted`` if it is a path of this server, else the devices page: never an open redirect."""
+    """``wanted`` if it is a path of this server, else the list of apps: never an open redirect."""
     if wanted and len(wanted) <= 512 and LOCAL_PATH.fullmatch(wanted):
         return wanted
-    return url_for("devices.listing")
+    return url_for("apps.listing")
 
 
 def _close_current() -> None:

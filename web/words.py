@@ -1,9 +1,12 @@
-"""Moments in words, for the templates: they are rendered on the server because the pages run no script."""
+"""Moments, modes and states in words, for the templates."""
 
 from __future__ import annotations
 
 import ipaddress
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import store.clock
 
@@ -11,6 +14,10 @@ import store.clock
 LOCAL = [
     ipaddress.ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10")
 ]
+MODES = {"workflow": "Workflow", "advanced-chat": "Chat flow", "chat": "Chat", "agent-chat": "Agent",
+         "completion": "Completion"}  # fmt: skip
+STATES = {"queued": "Queued", "running": "Running", "paused": "Waiting", "succeeded": "Finished", "failed": "Failed",
+          "stopped": "Stopped", "partial-succeeded": "Finished, with errors"}  # fmt: skip
 STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -52,3 +59,32 @@ def place(address: str) -> str:
     if any(parsed in network for network in LOCAL):
         return f"{address} (a local network)"
     return address
+
+
+def mode(name: str) -> str:
+    """What people call a mode of apps."""
+    return MODES.get(name, name)
+
+
+def state(status: str) -> str:
+    """What people call the status of a run."""
+    return STATES.get(status, status)
+
+
+def took(seconds: float) -> str:
+    """A measured time: ``340 ms``, ``1.25 s``, ``2 min 5 s``."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    return f"{seconds:.2f} s" if seconds < 60 else f"{int(seconds // 60)} min {round(seconds % 60)} s"
+
+
+def brief(inputs: Mapping[str, Any], most: int = 120) -> str:
+    """What a run was given, in one line: its first texts and numbers."""
+    words = [str(value) for value in inputs.values() if isinstance(value, str | int | float) and str(value).strip()]
+    line = " ".join(" · ".join(words).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def pretty(value: Any) -> str:
+    """A value as JSON for people."""
+    return json.dumps(value, ensure_ascii=False, indent=2)

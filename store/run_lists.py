@@ -1,0 +1,82 @@
+"""Lists of a caller's own runs: those of an app, and the turns of a conversation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from store import db, sql
+from store.caller import Caller
+from store.clock import from_micros
+
+TURNS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What a list tells about a run; ``elapsed`` is in seconds."""
+
+    id: str
+    status: str
+    inputs: dict[str, Any]
+    query: str | None
+    error: str | None
+    elapsed: float
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question of a conversation, the answer so far, and the run that gives it."""
+
+    run_id: str
+    status: str
+    query: str
+    answer: str
+    error: str | None
+    created_at: datetime
+
+
+@db.reads
+def page(caller: Caller, app_id: str, *, page: int = 1, limit: int = 20) -> tuple[list[RunRow], int]:
+    """One page of the caller's runs of an app, newest first, and how many there are; pages count from 1."""
+    mine = "FROM runs WHERE app_id = ? AND subject = ?"
+    counted = sql.row(f"SELECT COUNT(*) {mine}", app_id, caller.subject)
+    total, offset = int(counted[0]) if counted else 0, (page - 1) * limit
+    if offset >= total:
+        return [], total
+    columns = "SELECT id, status, inputs, query, error, elapsed, created_at"
+    order = "ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
+    found = sql.rows(f"{columns} {mine} {order}", app_id, caller.subject, limit, offset)
+    return [RunRow(*sql.converted(one, {2: json.loads, 6: from_micros})) for one in found], total
+
+
+@db.reads
+def turns(caller: Caller, app_id: str, conversation_id: str) -> list[Turn]:
+    """The newest ``TURNS`` turns of the caller's conversation, oldest first; empty for somebody else's."""
+    found = sql.rows(
+        "SELECT r.id, r.status, r.query, m.answer, r.error, r.created_at FROM runs r"
+        " LEFT JOIN messages m ON m.id = r.message_id"
+        " WHERE r.app_id = ? AND r.subject = ? AND r.conversation_id = ?"
+        " ORDER BY r.created_at DESC, r.id DESC LIMIT ?",
+        app_id,
+        caller.subject,
+        conversation_id,
+        TURNS,
+    )
+    return [_turn(one) for one in reversed(found)]
+
+
+@db.reads
+def answer(message_id: str | None) -> str:
+    """The stored answer of a run's message; empty while there is none. Ask only for a run that was found with
+    permission."""
+    found = sql.row("SELECT answer FROM messages WHERE id = ?", message_id) if message_id else None
+    return str(found[0]) if found else ""
+
+
+def _turn(found: sql.Row) -> Turn:
+    values = sql.converted(found, {5: from_micros})
+    return Turn(*["" if value is None and at in (2, 3) else value for at, value in enumerate(values)])

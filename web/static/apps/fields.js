@@ -1,0 +1,73 @@
+// The form: what is in it as the body of a run, and problems beside the fields they belong to.
+
+/** A field's text is not what it should be; `field` is its element. */
+export class Unfit extends Error {
+  constructor(field, message) {
+    super(message);
+    this.field = field;
+  }
+}
+
+const READ = {
+  text: (field) => field.value,
+  box: (field) => field.value,
+  choice: (field) => field.value || null,
+  number: (field) => (field.value.trim() === "" ? null : Number(field.value)),
+  switch: (field) => field.checked,
+  json: (field) => object(field),
+  file: (field) => files(field)[0] ?? null,
+  files: (field) => files(field),
+};
+
+/** The `inputs` of a run. Throws Unfit. */
+export function inputs(form) {
+  const found = {};
+  for (const field of form.querySelectorAll("[data-input]")) {
+    const value = READ[field.dataset.kind](field);
+    // null is "not given": the app's own default counts then.
+    if (value !== null) found[field.dataset.input] = value;
+  }
+  return found;
+}
+
+function object(field) {
+  if (field.value.trim() === "") return null;
+  try {
+    return JSON.parse(field.value);
+  } catch (error) {
+    throw new Unfit(field, `This is not JSON: ${error.message}`);
+  }
+}
+
+function files(field) {
+  const types = field.dataset.types.split(" ");
+  const type = types.length === 1 ? { type: types[0] } : {};
+  const addresses = field.value.split(/\s+/).filter(Boolean);
+  return addresses.map((url) => ({ ...type, transfer_method: "remote_url", url }));
+}
+
+/** Take all problems away. */
+export function clear(form) {
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const told of form.querySelectorAll(".wrong")) told.textContent = "";
+}
+
+/** Tell a problem at its field and go there. */
+export function tell(field, message) {
+  const told = document.getElementById(`${field.id}-wrong`);
+  if (told) told.textContent = message;
+  field.setAttribute("aria-invalid", "true");
+  field.closest("details")?.setAttribute("open", "");
+  field.focus();
+}
+
+/** The field that a refusal's detail speaks of, by its `loc`; null when none does. */
+export function named(form, details) {
+  for (const { loc = [] } of details) {
+    if (loc[0] === "body" && loc[1] === "query") return form.elements.namedItem("query");
+    if (loc[0] === "body" && loc[1] === "inputs" && loc.length > 2) {
+      return form.querySelector(`[data-input="${CSS.escape(loc[2])}"]`);
+    }
+  }
+  return null;
+}

@@ -1,0 +1,174 @@
+// The page of an app: start a run, or open one again, and follow it to its end.
+
+import { Api, Refused } from "./api.js";
+import { make } from "./dom.js";
+import { Unfit, clear, inputs, named, tell } from "./fields.js";
+import { follow } from "./follow.js";
+import { Forms } from "./forms.js";
+import { Graph } from "./graph.js";
+import { Raw } from "./raw.js";
+import { Timeline } from "./timeline.js";
+import { View } from "./view.js";
+
+const at = (id) => document.getElementById(id);
+const page = at("try");
+const { app, mode, csrf } = page.dataset;
+const api = new Api(app, csrf);
+const form = at("ask"), runs = at("run"), stops = at("stop"), problem = at("problem");
+const graph = new Graph(page.querySelector("svg"));
+const parts = { graph, timeline: new Timeline(at("timeline"), graph), forms: new Forms(at("forms")), raw: new Raw(at("raw")) };
+const view = new View(parts, say);
+const turns = at("turns");
+let task = "", conversation = page.dataset.conversation, isRunning = false, told = "";
+
+function say(state, text) {
+  if (state + text === told) return;
+  told = state + text;
+  at("state").dataset.state = state;
+  at("status").textContent = text;
+}
+
+function complain(text) {
+  problem.hidden = !text;
+  problem.textContent = text;
+}
+
+/** Follow a run. `first` opens its stream; `place` is where its answer goes. */
+async function watch(place, first) {
+  isRunning = true;
+  page.dataset.running = "";
+  stops.hidden = false;
+  stops.disabled = !task;
+  const pressed = runs.matches(":focus");
+  runs.disabled = true;
+  if (pressed) (turns ? form.elements.namedItem("query") : stops).focus();
+  view.reset(place);
+  try {
+    const again = (after) => api.events(task, after);
+    for await (const step of follow(mode, first, again, lost)) {
+      if (!task) named_by(step.event, place);
+      view.apply(step);
+    }
+  } catch (error) {
+    failed(error);
+  } finally {
+    view.end();
+    isRunning = runs.disabled = false;
+    delete page.dataset.running;
+    if (stops.matches(":focus")) (turns ? form.elements.namedItem("query") : runs).focus();
+    stops.hidden = true;
+  }
+}
+
+function lost(how) {
+  if (how === "broken") say("broken", "The connection broke. Trying again…");
+}
+
+/** The first event names the run: from now on it has an address, and can be stopped. */
+function named_by(event, place) {
+  task = event.task_id;
+  conversation = event.conversation_id ?? conversation;
+  stops.disabled = false;
+  const address = `/apps/${app}/runs/${event.workflow_run_id ?? task}`;
+  history[location.pathname.includes("/runs/") ? "replaceState" : "pushState"]({}, "", address);
+  place.dataset.run = event.workflow_run_id ?? task;
+}
+
+function failed(error) {
+  if (!(error instanceof Refused)) {
+    say("failed", "This page could not show the run.");
+    throw error;
+  }
+  if (error.status === 401) return signIn();
+  if (task && error.code === "run_not_streamable") return void setTimeout(() => location.reload(), 2000);
+  const field = named(form, error.details);
+  if (field) tell(field, error.message);
+  else complain(error.message);
+  say("failed", task ? "This run cannot be followed now." : "Not started.");
+}
+
+function signIn() {
+  complain("Your sign-in has ended. ");
+  const way = make("a", "", "Sign in again");
+  way.href = `/signin?next=${encodeURIComponent(location.pathname)}`;
+  problem.append(way);
+  say("failed", "Not started.");
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (isRunning) return;
+  clear(form);
+  complain("");
+  const body = { inputs: {} };
+  const query = form.elements.namedItem("query");
+  try {
+    body.inputs = inputs(form);
+  } catch (error) {
+    if (error instanceof Unfit) return tell(error.field, error.message);
+    throw error;
+  }
+  if (turns) {
+    body.query = query.value;
+    if (conversation) body.conversation_id = conversation;
+  }
+  task = "";
+  say("running", "Starting…");
+  const place = turns ? turn(body.query) : page;
+  if (!turns) {
+    at("answer-card").hidden = false;
+    page.querySelector(".streamed").hidden = false;
+    page.querySelector(".ended").hidden = true;
+  }
+  watch(place, () => api.run(body)).then(() => {
+    // What was refused can be mended and sent again.
+    if (turns && !task) place.remove();
+    else if (turns) query.value = "";
+  });
+});
+
+/** A new turn of a conversation, at its end. */
+function turn(query) {
+  const made = at("turn").content.firstElementChild.cloneNode(true);
+  made.querySelector(".said").textContent = query;
+  turns.append(made);
+  made.scrollIntoView({ block: "nearest" });
+  return made;
+}
+
+stops.addEventListener("click", async () => {
+  stops.disabled = true;
+  try {
+    await api.stop(task);
+    say("running", "Stopping…");
+  } catch (error) {
+    stops.disabled = false;
+    complain(error.message);
+  }
+});
+
+form.addEventListener("keydown", (event) => {
+  const sends = event.key === "Enter" && !event.isComposing &&
+    (event.ctrlKey || event.metaKey || (event.target.name === "query" && !event.shiftKey));
+  if (!sends || event.target.tagName !== "TEXTAREA") return;
+  event.preventDefault();
+  form.requestSubmit();
+});
+
+for (const chip of page.querySelectorAll("[data-say]")) {
+  chip.addEventListener("click", () => {
+    const query = form.elements.namedItem("query");
+    query.value = chip.dataset.say;
+    query.focus();
+  });
+}
+
+// The address of a run is made without loading a page; going back must load one.
+addEventListener("popstate", () => location.reload());
+
+runs.disabled = page.dataset.runnable !== "true";
+if (page.dataset.run) {
+  task = page.dataset.run;
+  const place = turns ? turns.querySelector(`[data-run="${CSS.escape(task)}"]`) ?? page : page;
+  watch(place, () => api.events(task, "0"));
+}

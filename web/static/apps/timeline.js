@@ -1,0 +1,108 @@
+// What the run did, step by step: each node with its time and its error, those of a round inside their container.
+
+import { cut, make, shown, took } from "./dom.js";
+
+const MOST = 1500; // steps that a page can hold
+
+export class Timeline {
+  #steps = new Map(); // by execution id; containers by node id
+  #count = 0;
+
+  constructor(list, graph) {
+    this.list = list;
+    this.graph = graph;
+  }
+
+  reset() {
+    this.#steps.clear();
+    this.#count = 0;
+    this.list.replaceChildren();
+  }
+
+  /** How many steps there were. */
+  get length() {
+    return this.#count;
+  }
+
+  /** A node or a container begins. */
+  begin(key, data, container = false) {
+    this.#count += 1;
+    if (this.#count === MOST + 1) this.list.append(make("li", "more", "More steps follow; the raw events have all."));
+    if (this.#count > MOST) return;
+    const step = make("li", "step");
+    step.dataset.node = data.node_id ?? "";
+    const head = make("p", "head");
+    head.append(make("span", "mark"), make("span", "name", data.title || data.node_type), make("span", "kind", data.node_type),
+      make("span", "time"), make("span", "unseen state"));
+    step.append(head);
+    if (container) step.append(make("ol", "steps"));
+    this.#state(step, "running");
+    this.#steps.set(key, step);
+    this.#inside(data).append(step);
+  }
+
+  /** It ends, or an attempt at it does. */
+  end(key, data) {
+    if (!this.#steps.has(key)) this.begin(key, data);
+    const step = this.#steps.get(key);
+    if (!step) return;
+    this.#state(step, data.status ?? "succeeded");
+    step.querySelector(".time").textContent = took(data.elapsed_time ?? 0);
+    if (data.error) this.note(key, data.error, "why");
+    for (const part of ["inputs", "outputs"]) if (data[part] && Object.keys(data[part]).length) this.#fold(step, part, data[part]);
+  }
+
+  /** A remark under a step. */
+  note(key, text, className = "note") {
+    const step = this.#steps.get(key);
+    if (step) step.insertBefore(make("p", className, text), step.querySelector(":scope > .steps"));
+  }
+
+  /** The next round of a container; side by side, rounds cannot be told apart. */
+  round(id, number) {
+    const list = this.#steps.get(id)?.querySelector(":scope > .steps");
+    if (list && !this.graph.isParallel(id)) list.append(make("li", "round", `Round ${number}`));
+  }
+
+  mark(nodeId, state) {
+    for (const step of this.#steps.values()) if (step.dataset.node === nodeId) this.#state(step, state);
+  }
+
+  /** What an agent thought or did; the same key comes again as it goes on. */
+  thought(key, title, state, parts, under) {
+    let step = this.#steps.get(key);
+    if (!step) {
+      this.begin(key, { title, node_type: "agent" });
+      step = this.#steps.get(key);
+      const owner = this.#steps.get(under);
+      if (!step) return;
+      if (owner) {
+        if (!owner.querySelector(":scope > .steps")) owner.append(make("ol", "steps"));
+        owner.querySelector(":scope > .steps").append(step);
+      }
+    }
+    this.#state(step, state);
+    step.querySelector(".name").textContent = title;
+    step.querySelectorAll(":scope > details, :scope > .why").forEach((old) => old.remove());
+    for (const [name, value] of Object.entries(parts)) {
+      if (name === "error" && value) step.append(make("p", "why", value));
+      else if (value && Object.keys(value).length) this.#fold(step, name, value);
+    }
+  }
+
+  #inside(data) {
+    const owner = data.iteration_id || data.loop_id || this.graph.parent(data.node_id);
+    return this.#steps.get(owner)?.querySelector(":scope > .steps") ?? this.list;
+  }
+
+  #state(step, state) {
+    step.dataset.state = state;
+    step.querySelector(".state").textContent = ` (${state})`;
+  }
+
+  #fold(step, name, value) {
+    const folded = make("details");
+    folded.append(make("summary", "", name), make("pre", "", cut(shown(value))));
+    step.insertBefore(folded, step.querySelector(":scope > .steps"));
+  }
+}
