@@ -78,5 +78,5 @@ def answer(message_id: str | None) -> str:
 
 
 def _turn(found: sql.Row) -> Turn:
-    values = sql.converted(found, {5: from_micros})
-    return Turn(*["" if value is None and at in (2, 3) else value for at, value in enumerate(values)])
+    run_id, status, query, answer, error, created = found
+    return Turn(run_id, status, query or "", answer or "", error, from_micros(created))

@@ -1,1 +1,1 @@
-"""Pages for people: sign in, try an app, answer a device, see one's sessions. Flask; only trying an app runs scripts."""
+"""Pages for people: sign in, try an app, answer a device, see one's sessions. Flask; few pages run scripts."""

@@ -29,7 +29,7 @@ from web.graph_picture import picture
 blueprint = Blueprint("apps", __name__, url_prefix="/apps")
 
 APPS_AT_ONCE, RUNS_AT_ONCE, LAST_PAGE = 24, 10, 1_000_000
-FILTER_MAX = 200
+FILTERS, FILTER_MAX = ("name", "mode", "tag"), 200
 SCRIPTS = sorted(f"apps/{file.name}" for file in (Path(__file__).parent / "static/apps").glob("*.js"))
 
 
@@ -39,9 +39,10 @@ def listing() -> ResponseReturnValue:
     """My apps of one workspace, newest first; ``?workspace=&name=&mode=&tag=&page=``."""
     mine = [one for one in store.workspaces.of(guard.me().id) if one.status == "normal"]
     asked = request.args.get("workspace") or store.workspaces.default_of(mine)
-    wanted: dict[str, Any] = {key: request.args.get(key, "")[:FILTER_MAX] for key in ("name", "mode", "tag")}
+    wanted: dict[str, Any] = {key: request.args.get(key, "")[:FILTER_MAX] for key in FILTERS}
     number = _page()
-    rows, total = [], 0
+    rows: list[App] = []
+    total = 0
     if asked is not None:
         caller = store.cookies.caller(guard.me())
         rows, total = store.apps.page(caller, asked, page=number, limit=APPS_AT_ONCE, **wanted)
@@ -113,7 +114,10 @@ def _page_of(app: App, current: Run | None) -> str:
 
 def here(page: int) -> str:
     """The address of this very list at another page."""
-    return url_for(str(request.endpoint), **(request.view_args or {}), **{**request.args, "page": str(page)})
+    # Only what the lists know: `_scheme` and its like would steer `url_for` itself.
+    kept = {key: request.args[key] for key in ("workspace", *FILTERS) if request.args.get(key)}
+    values: dict[str, Any] = {**kept, **(request.view_args or {}), "page": page}
+    return url_for(str(request.endpoint), **values)
 
 
 def _page() -> int:

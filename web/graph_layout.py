@@ -36,7 +36,8 @@ def layout(nodes: Sequence[str], edges: Sequence[Edge], sizes: Mapping[str, Poin
     rows: list[list[str]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
     for node in order:
         rows[level[node]].append(node)
-    size, links, bends = dict(sizes), [], {}
+    size, bends = dict(sizes), {}
+    links: list[Edge] = []
     for source, target in forward:
         chain = [source]
         for between in range(level[source] + 1, level[target]):

@@ -111,9 +111,18 @@ def _draw(
         width, height = sizes[name]
         boxes.append(
             Box(
-                name, title, short(title, columns), data["type"], x, y, width, height,
-                container=name in parts, parent=parent or "", parallel=data.get("is_parallel") is True,
-            )  # fmt: skip
+                name,
+                title,
+                short(title, columns),
+                data["type"],
+                x,
+                y,
+                width,
+                height,
+                container=name in parts,
+                parent=parent or "",
+                parallel=data.get("is_parallel") is True,
+            )
         )
         if name in parts:
             part = parts[name]

@@ -55,8 +55,15 @@ def create_pages(
     app.before_request(guard.check_form)
     app.after_request(_headers)
     app.jinja_env.filters.update(
-        span=words.span, since=words.since, until=words.until, full=words.full, place=words.place,
-        mode=words.mode, state=words.state, took=words.took, brief=words.brief,
+        span=words.span,
+        since=words.since,
+        until=words.until,
+        full=words.full,
+        place=words.place,
+        mode=words.mode,
+        state=words.state,
+        took=words.took,
+        brief=words.brief,
         pretty=words.pretty,
     )
     app.jinja_env.globals.update(csrf_token=guard.csrf_token, account=guard.account, here=apps.here)

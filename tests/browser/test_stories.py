@@ -34,7 +34,7 @@ def test_a_wrong_password_is_said_and_the_next_one_works(visit: Open) -> None:
     expect(page.get_by_label("Password")).to_be_focused()
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Your devices")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your apps")).to_be_visible()
 
 
 def test_a_device_is_turned_away(signed_in: Open) -> None:

@@ -73,7 +73,7 @@ def test_the_address_typed_is_shown_again_and_inert(browser: Browser, opened: No
 )  # fmt: skip
 def test_next_never_leads_to_another_site(app: Flask, wanted: str | None) -> None:
     with app.test_request_context("/"):
-        assert local_path(wanted) == "/devices"
+        assert local_path(wanted) == "/apps"
 
 
 def test_next_leads_back_to_the_page_that_asked(browser: Browser, ada: store.accounts.Account) -> None:
@@ -84,7 +84,7 @@ def test_next_leads_back_to_the_page_that_asked(browser: Browser, ada: store.acc
 
 
 def test_an_open_redirect_in_the_form_is_refused_too(browser: Browser, ada: store.accounts.Account) -> None:
-    assert browser.sign_in(onward="//evil.test/").headers["Location"] == "/devices"
+    assert browser.sign_in(onward="//evil.test/").headers["Location"] == "/apps"
 
 
 def test_guessing_a_password_ends_in_429_with_a_time_to_wait(browser: Browser, ada: store.accounts.Account) -> None:

@@ -40,6 +40,13 @@ export class Api {
     return this.#ask(`/tasks/${encodeURIComponent(run)}/stop`, { method: "POST" });
   }
 
+  /** Uploads a file; its record. */
+  async upload(file) {
+    const body = new FormData();
+    body.append("file", file);
+    return (await this.#ask("/files/upload", { method: "POST", body })).json();
+  }
+
   async #ask(path, { method = "GET", body, type, extra = {} }) {
     const headers = { ...this.headers, ...extra, ...(type ? { "Content-Type": type } : {}) };
     let response;

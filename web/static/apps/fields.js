@@ -15,15 +15,15 @@ const READ = {
   number: (field) => (field.value.trim() === "" ? null : Number(field.value)),
   switch: (field) => field.checked,
   json: (field) => object(field),
-  file: (field) => files(field)[0] ?? null,
-  files: (field) => files(field),
+  file: async (field, upload) => (await files(field, upload))[0] ?? null,
+  files: (field, upload) => files(field, upload),
 };
 
-/** The `inputs` of a run. Throws Unfit. */
-export function inputs(form) {
+/** The `inputs` of a run. In: `upload(file)`, which answers the record of an uploaded file. Throws Unfit, Refused. */
+export async function inputs(form, upload) {
   const found = {};
   for (const field of form.querySelectorAll("[data-input]")) {
-    const value = READ[field.dataset.kind](field);
+    const value = await READ[field.dataset.kind](field, upload);
     // null is "not given": the app's own default counts then.
     if (value !== null) found[field.dataset.input] = value;
   }
@@ -39,11 +39,21 @@ function object(field) {
   }
 }
 
-function files(field) {
+async function files(field, upload) {
   const types = field.dataset.types.split(" ");
   const type = types.length === 1 ? { type: types[0] } : {};
-  const addresses = field.value.split(/\s+/).filter(Boolean);
-  return addresses.map((url) => ({ ...type, transfer_method: "remote_url", url }));
+  const [picker, addresses] = [field.querySelector("[type=file]"), field.querySelector("[type=url], textarea")];
+  const found = [];
+  for (const file of picker?.files ?? []) {
+    try {
+      found.push({ ...type, transfer_method: "local_file", upload_file_id: (await upload(file)).id });
+    } catch (error) {
+      throw error.status === 401 ? error : new Unfit(picker, `${file.name}: ${error.message}`);
+    }
+  }
+  for (const url of addresses?.value.split(/\s+/).filter(Boolean) ?? []) found.push({ ...type, transfer_method: "remote_url", url });
+  if (!found.length && field.dataset.required === "true") throw new Unfit(picker ?? addresses, "A file is needed.");
+  return found;
 }
 
 /** Take all problems away. */
@@ -54,7 +64,7 @@ export function clear(form) {
 
 /** Tell a problem at its field and go there. */
 export function tell(field, message) {
-  const told = document.getElementById(`${field.id}-wrong`);
+  const told = document.getElementById(`${field.id.replace(/-url$/, "")}-wrong`);
   if (told) told.textContent = message;
   field.setAttribute("aria-invalid", "true");
   field.closest("details")?.setAttribute("open", "");
@@ -66,7 +76,8 @@ export function named(form, details) {
   for (const { loc = [] } of details) {
     if (loc[0] === "body" && loc[1] === "query") return form.elements.namedItem("query");
     if (loc[0] === "body" && loc[1] === "inputs" && loc.length > 2) {
-      return form.querySelector(`[data-input="${CSS.escape(loc[2])}"]`);
+      const field = form.querySelector(`[data-input="${CSS.escape(loc[2])}"]`);
+      return field?.matches(".files") ? field.querySelector("input, textarea") : field;
     }
   }
   return null;

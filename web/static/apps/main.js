@@ -57,6 +57,7 @@ async function watch(place, first) {
     delete page.dataset.running;
     if (stops.matches(":focus")) (turns ? form.elements.namedItem("query") : runs).focus();
     stops.hidden = true;
+    if (task) list();
   }
 }
 
@@ -71,7 +72,21 @@ function named_by(event, place) {
   stops.disabled = false;
   const address = `/apps/${app}/runs/${event.workflow_run_id ?? task}`;
   history[location.pathname.includes("/runs/") ? "replaceState" : "pushState"]({}, "", address);
-  place.dataset.run = event.workflow_run_id ?? task;
+  if (turns) {
+    place.dataset.run = event.workflow_run_id ?? task;
+    form.elements.namedItem("query").value = "";
+    at("inputs")?.removeAttribute("open");
+    page.querySelector(".chips")?.remove();
+  }
+  list();
+}
+
+/** My runs of the app, as the server lists them now. */
+async function list() {
+  const answer = await fetch(`/apps/${app}`).catch(() => null);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("runs");
+  if (fresh) at("runs").replaceWith(fresh);
 }
 
 function failed(error) {
@@ -95,36 +110,32 @@ function signIn() {
   say("failed", "Not started.");
 }
 
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (isRunning) return;
+  isRunning = true;
   clear(form);
   complain("");
-  const body = { inputs: {} };
-  const query = form.elements.namedItem("query");
+  const body = {};
   try {
-    body.inputs = inputs(form);
+    body.inputs = await inputs(form, (file) => api.upload(file));
   } catch (error) {
-    if (error instanceof Unfit) return tell(error.field, error.message);
-    throw error;
+    isRunning = false;
+    return error instanceof Unfit ? tell(error.field, error.message) : failed(error);
   }
-  if (turns) {
-    body.query = query.value;
-    if (conversation) body.conversation_id = conversation;
-  }
+  const query = form.elements.namedItem("query");
+  if (turns) body.query = query.value;
+  if (turns && conversation) body.conversation_id = conversation;
   task = "";
   say("running", "Starting…");
   const place = turns ? turn(body.query) : page;
   if (!turns) {
-    at("answer-card").hidden = false;
-    page.querySelector(".streamed").hidden = false;
+    at("answer-card").hidden = page.querySelector(".streamed").hidden = false;
     page.querySelector(".ended").hidden = true;
   }
-  watch(place, () => api.run(body)).then(() => {
-    // What was refused can be mended and sent again.
-    if (turns && !task) place.remove();
-    else if (turns) query.value = "";
-  });
+  await watch(place, () => api.run(body));
+  // What was refused can be mended and sent again.
+  if (turns && !task) place.remove();
 });
 
 /** A new turn of a conversation, at its end. */
@@ -162,6 +173,16 @@ for (const chip of page.querySelectorAll("[data-say]")) {
     query.focus();
   });
 }
+
+// The opening words may name inputs: they follow what is filled in.
+const opening = at("opening"), words = opening?.textContent ?? "";
+function fill() {
+  if (!words.includes("{{")) return;
+  opening.textContent = words.replace(/\{\{\s*([^{}\s]+)\s*\}\}/g, (_, name) =>
+    form.querySelector(`[data-input="${CSS.escape(name)}"]`)?.value || "…");
+}
+form.addEventListener("input", fill);
+fill();
 
 // The address of a run is made without loading a page; going back must load one.
 addEventListener("popstate", () => location.reload());

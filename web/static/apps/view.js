@@ -156,9 +156,8 @@ export class View {
     const list = this.place.querySelector(".outputs");
     if (list) {
       outputs(list, data.outputs ?? {});
-      // The text that streamed is most often an output as well: once is enough.
-      const same = Object.values(data.outputs ?? {}).some((value) => value === this.answer.text.trim() || value === this.answer.text);
-      this.place.querySelector(".streamed").hidden = same || !this.answer.text;
+      // The text that streamed was the outputs as they came: once is enough.
+      this.place.querySelector(".streamed").hidden = Object.keys(data.outputs ?? {}).length > 0 || !this.answer.text;
       this.place.querySelector(".ended").hidden = !Object.keys(data.outputs ?? {}).length;
     } else if (!this.answer.text && typeof data.outputs?.answer === "string") this.answer.replace(data.outputs.answer);
     const made = files(data.files?.length ? data.files : null);
