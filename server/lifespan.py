@@ -42,6 +42,7 @@ def resources(settings: Settings) -> Iterator[None]:
                 allow_private_addresses=settings.allow_private_addresses,
                 allowed_hosts=frozenset(settings.allowed_outbound_hosts),
                 max_concurrent_runs=settings.max_concurrent_runs,
+                models=settings.model_table(),
                 files=FileConfig(
                     folder=settings.file_folder,
                     storage=settings.file_storage,

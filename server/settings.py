@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engine.file_kinds import FileLimits
+from engine.models.table import ModelTable, load_table
 
 Words = Annotated[list[str], NoDecode]
 SECRET_NAMES = ("secret", "password", "token_key", "api_key", "database_url", "redis_url")
@@ -74,6 +75,10 @@ class Settings(BaseSettings):
     code_seconds: float = Field(10, gt=0, le=600, description="longest run of one code node in seconds")
     code_memory_mb: int = Field(256, ge=64, le=8192, description="most memory of one code node in MB")
     max_concurrent_runs: int = Field(128, ge=1, le=10_000, description="runs executed at the same time")
+    models_file: Path | None = Field(None, description="table of models (docs/models.md); empty: echo answers for all")
+    default_model: str = Field(
+        "", description="back end for models that fit no rule: echo, openai, local, or NAME/MODEL"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     access_log: bool = Field(True, description="a line for each request")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
@@ -108,6 +113,15 @@ class Settings(BaseSettings):
                 raise ValueError(
                     "each origin is scheme://host[:port] with nothing after it, for example https://app.test"
                 )
+        return value
+
+    @field_validator("models_file", "default_model")
+    @classmethod
+    def _models(cls, value: Any, info: ValidationInfo) -> Any:
+        # An empty variable means the same as none.
+        value = None if value == Path() else value
+        path = value if info.field_name == "models_file" else info.data.get("models_file")
+        load_table(path, value if info.field_name == "default_model" else "")
         return value
 
     @field_validator("public_url")
@@ -154,6 +168,10 @@ class Settings(BaseSettings):
             count=self.workflow_file_upload_limit,
             blocked=frozenset(word.lower().lstrip(".") for word in self.upload_file_extension_blacklist),
         )
+
+    def model_table(self) -> ModelTable:
+        """Which model answers for the ones that apps name."""
+        return load_table(self.models_file, self.default_model)
 
     @property
     def store_url(self) -> str:

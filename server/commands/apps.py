@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.commands.common import Format, Output, account_named, fail, opened, show
+from server.commands.models import answered_by
 
 if TYPE_CHECKING:
     from store.apps import App
@@ -40,7 +41,8 @@ def import_apps(
             problems.append(f"{path}: {error}")
     if problems:
         fail("nothing was imported:\n  " + "\n  ".join(problems))
-    with opened():
+    with opened() as current:
+        table = current.model_table()
         author = account_named(owner) if owner else _only_account()
         where = workspace_id or store.workspaces.default_id(author.id)
         if where is None or store.workspaces.visible(author.id, where) is None:
@@ -48,7 +50,8 @@ def import_apps(
         rows = []
         for path, one in loaded:
             made = import_one(where, author.id, path, one, tag or [], publish)
-            rows.append({"id": made.id, "name": made.name, "mode": made.mode, "file": str(path)})
+            answers = answered_by(table, one.document)
+            rows.append({"id": made.id, "name": made.name, "mode": made.mode, "file": str(path), "models": answers})
             for warning in one.warnings:
                 typer.echo(f"{path}: {warning}", err=True)
         show(rows, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.commands.common import Format, Output, settings, show
+from server.commands.models import tell_models
 
 
 def journey(output: Output = Format.table) -> None:
@@ -14,7 +15,10 @@ def journey(output: Output = Format.table) -> None:
 
 
 def check_config(output: Output = Format.table) -> None:
-    """The settings in force, secrets hidden. Ends with code 2 and the fix when one is wrong."""
+    """The settings in force, secrets hidden, and which models the apps will use.
+
+    Ends with code 2 and the fix when a setting is wrong.
+    """
     from server.settings import SECRET_NAMES, Settings
 
     current = settings()
@@ -25,3 +29,4 @@ def check_config(output: Output = Format.table) -> None:
         shown = "(hidden)" if hidden else value if isinstance(value, int | float | bool) else str(value)
         rows.append({"setting": f"DIFYSPEC_{name.upper()}", "value": shown, "meaning": field.description})
     show(rows, output)
+    tell_models(current)
