@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from engine import file_inputs
+from engine import files as file_rules
 from engine import inputs as declared
 from engine.easy_graph import as_graph
 from engine.variables import MODES, QUERY_MODES, WORKFLOW_MODES
-from store import apps, conversations, runs
+from store import apps, conversations, files, runs
 from store.app_row import App
 from store.caller import Caller
 from store.refusal import Refusal
@@ -31,6 +33,7 @@ class Plan:
     query: str | None
     conversation: conversations.Conversation | None
     auto_name: bool = True
+    files: list[dict[str, Any]] = field(default_factory=list)
 
 
 def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[str, Any]) -> Plan:
@@ -51,8 +54,14 @@ def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[s
         if not flow:
             chosen = _begun_with(app, caller, conversation) or chosen
     given = declared.check(chosen.definition, body.get("inputs") or {})
+    given = file_inputs.resolve(app, caller, chosen.definition, given)
+    attached = file_inputs.attached(app, caller, chosen.definition, body.get("files"))
+    used = file_inputs.used_ids(chosen.definition, given, attached)
+    if used and not files.keep(caller, app.id, used, file_rules.current().config.kept_for):
+        raise Refusal("invalid_param", "A file was deleted a moment ago; upload it again.")
     auto_name = body.get("auto_generate_name") is not False and app.mode != "completion"
-    return Plan(chosen, as_graph(chosen.definition, given, query), given, query, conversation, auto_name)
+    document = as_graph(chosen.definition, given, query)
+    return Plan(chosen, document, given, query, conversation, auto_name, attached)
 
 
 def _begun_with(app: App, caller: Caller, conversation: conversations.Conversation) -> apps.Version | None:

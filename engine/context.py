@@ -29,6 +29,7 @@ class RunContext:
     dialogue_count: int = 1
     conversation_values: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[tuple[str, str], ...] = ()
+    files: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def is_chat(self) -> bool:
@@ -51,7 +52,7 @@ class RunContext:
         if self.is_chat:
             values["query"] = self.query or ""
         values |= {
-            "files": [],
+            "files": list(self.files),
             "user_id": self.user_id,
             "app_id": self.app_id,
             "workflow_id": self.version_id,

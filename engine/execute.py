@@ -13,6 +13,7 @@ from engine.address_guard import AddressGuard
 from engine.code_executor import CodeExecutor
 from engine.config import EngineConfig
 from engine.easy_mapper import EasyMapper
+from engine.file_runtime import FileRuntime
 from engine.graph import GraphRefused, build, graph_of
 from engine.http_client import GuardedHttpClient
 from engine.jsonable import jsonable
@@ -101,6 +102,8 @@ def _run(
         max_output_characters=config.max_output_characters,
         tools=Toolbox(ToolContext(live.cancel, http_client, current().now), lambda *names: None),
         models=config.models,
+        files=live.files,
+        file_runtime=FileRuntime(live.files, http_client),
     )
     engine = build(context, services)
     mapper: Mapper | EasyMapper

@@ -9,7 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from engine import file_kinds
+from engine import file_kinds, file_probe
+from engine.address_guard import AddressGuard
 from engine.file_kinds import FileLimits
 from engine.file_links import FileLinks
 from store import file_bytes, files
@@ -45,8 +46,8 @@ class FileConfig:
 class Files:
     """The files of this server."""
 
-    def __init__(self, config: FileConfig) -> None:
-        self.config, self.limits = config, config.limits
+    def __init__(self, config: FileConfig, guard: AddressGuard) -> None:
+        self.config, self.limits, self._guard = config, config.limits, guard
         self.links = FileLinks(config.secret, config.api_url, config.link_seconds)
         self._bytes = file_bytes.open_bytes(config.storage, config.folder)
 
@@ -87,6 +88,10 @@ class Files:
         except FileNotFoundError:
             logger.error("File %s has no content in the storage", file.id)
             raise Refusal("not_found", "The file's content is gone.") from None
+
+    def probe(self, url: str) -> file_probe.Told:
+        """What a remote address says is there. ValueError for an address that may not be reached."""
+        return file_probe.probe(url, self._guard)
 
     def linked(self, file_id: str, sign: str) -> StoredFile | None:
         """The file that a link leads to; None for a link that is wrong, or too old."""
@@ -171,10 +176,10 @@ def record(file: StoredFile) -> dict[str, Any]:
 _current: Files | None = None
 
 
-def configure(config: FileConfig) -> None:
-    """Prepare to store files; nothing is written yet."""
+def configure(config: FileConfig, guard: AddressGuard) -> None:
+    """Prepare to store files; nothing is written yet. ``guard`` says which remote addresses may be asked."""
     global _current
-    _current = Files(config)
+    _current = Files(config, guard)
 
 
 def current() -> Files:

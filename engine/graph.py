@@ -12,13 +12,15 @@ from graphon.runtime.init_params import InitParams
 from graphon.runtime.runtime_state import RuntimeState
 from graphon.runtime.variable_pool import VariablePool
 from graphon.variables.factory import build_segment, build_segment_with_type, segment_to_variable
-from graphon.variables.segments import Segment
+from graphon.variables.segments import ArrayFileSegment, Segment
 from graphon.variables.types import SegmentType
 
 from engine.context import RunContext
 from engine.factory import DifyNodeFactory
+from engine.file_runtime import graph_value
 from engine.models.table import ModelTable
 from engine.services import Services
+from engine.variables import FILE_TYPES, variables
 
 _EMPTY: dict[str, Any] = {"number": 0, "integer": 0, "float": 0.0, "object": {}, "boolean": False}
 _PARALLEL_WORKERS = 4
@@ -44,7 +46,12 @@ def build(context: RunContext, services: Services) -> Engine:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise GraphRefused(f"The workflow cannot be run: {_first_line(error)}") from error
-    return Engine(graph=graph, runtime_state=state, workers=workers_for(graph_config, services.models))
+    return Engine(
+        graph=graph,
+        runtime_state=state,
+        workers=workers_for(graph_config, services.models),
+        file_runtime=services.file_runtime,
+    )
 
 
 def graph_of(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +92,7 @@ def _waits(data: Mapping[str, Any], models: ModelTable) -> bool:
 def _pool(context: RunContext, start: str) -> VariablePool:
     pool = VariablePool()
     for name, value in context.system_values().items():
-        pool.add(("sys", name), value)
+        pool.add(("sys", name), ArrayFileSegment(value=graph_value(value)) if name == "files" else value)
     for item in context.document.get("environment_variables") or []:
         pool.add(("env", item["name"]), _typed(item, item.get("value")))
     for item in context.document.get("conversation_variables") or [] if context.is_chat else []:
@@ -100,8 +107,10 @@ def _pool(context: RunContext, start: str) -> VariablePool:
             description=item.get("description") or "",
         )
         pool.add(selector, variable)
+    # By their declaration, not by their looks: an object that a client made up is no file.
+    file_names = {variable.name for variable in variables(context.document) if variable.type in FILE_TYPES}
     for name, value in context.inputs.items():
-        pool.add((start, name), value)
+        pool.add((start, name), graph_value(value) if name in file_names else value)
     return pool
 
 
@@ -112,6 +121,8 @@ def _typed(item: Mapping[str, Any], value: Any) -> Segment:
     if value is None or (value == "" and kind != "string"):
         value = "" if kind == "string" else _EMPTY.get(kind, [])
     try:
+        if kind in ("file", "array[file]"):
+            value = graph_value(value)
         return build_segment_with_type(SegmentType(kind), value)
     except (ValueError, TypeError) as error:
         raise GraphRefused(f"The variable '{item['name']}' is not of type {kind}: {error}") from error

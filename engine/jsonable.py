@@ -52,8 +52,9 @@ def _text(value: str) -> str:
 def _object(value: Any, depth: int) -> Any:
     if hasattr(value, "value_type") and hasattr(value, "to_object"):  # a segment or a variable
         return jsonable(value.to_object(), depth + 1)
-    if hasattr(value, "to_dict"):  # a file
-        return jsonable(value.to_dict(), depth + 1)
+    if hasattr(value, "dify_model_identity"):  # a file; its link is made when it is shown
+        fields = value.model_dump(mode="python")
+        return jsonable({**fields, "related_id": value.related_id, "url": value.remote_url}, depth + 1)
     if hasattr(value, "model_dump"):
         return jsonable(value.model_dump(mode="python"), depth + 1)
     return str(value)

@@ -14,10 +14,12 @@ import orjson
 from engine.cancel import CancelToken
 from engine.context import RunContext
 from engine.failures import INTERNAL
+from engine.file_inputs import MARK
 from engine.jsonable import jsonable
 from engine.log import EventLog
 from engine.masking import Mask, secrets_of
 from engine.payloads import Payloads
+from engine.run_files import RunFiles, shown
 from engine.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class LiveRun:
     ) -> None:
         self.context, self.log, self.cancel = context, log, CancelToken()
         self.payloads = Payloads(context)
+        self.files = RunFiles(context)
         self.progress: Progress | None = None
         # Why the run broke, as its last event will say if it does.
         self.cause = INTERNAL
@@ -121,7 +124,11 @@ class LiveRun:
         self._writer.mark(self.log)
 
     def _text(self, payload: dict[str, Any] | list[Any]) -> str:
-        return self._mask(orjson.dumps(jsonable(payload)).decode())
+        tree = jsonable(payload)
+        text = orjson.dumps(tree).decode()
+        if MARK in text:
+            text = orjson.dumps(self.files.linked(tree)).decode()
+        return self._mask(text)
 
     def _outcome(self, status: str, error: str | None, outputs: Mapping[str, Any] | None) -> Outcome:
         tokens, steps, exceptions, usage = 0, 0, 0, _no_usage()
@@ -145,7 +152,7 @@ class LiveRun:
         if not self.context.is_flow and outcome.status == "failed":
             return [*events, self.payloads.error(self.cause.code, self.cause.status, outcome.error or "")]
         if self.context.is_chat:
-            events.append(self.payloads.message_end(outcome.usage))
+            events.append(self.payloads.message_end(outcome.usage, shown(outcome.outputs)))
         if not self.context.is_flow:
             return events
         finished = self.payloads.workflow_finished(

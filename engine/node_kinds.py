@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphon.enums import BuiltinNodeTypes as T
+from graphon.file.file_manager import file_manager
 from graphon.nodes.answer.answer_node import AnswerNode
 from graphon.nodes.base.node import Node
 from graphon.nodes.code.code_node import CodeNode
@@ -21,6 +22,7 @@ from graphon.nodes.iteration.iteration_node import IterationNode
 from graphon.nodes.iteration.iteration_start_node import IterationStartNode
 from graphon.nodes.list_operator.node import ListOperatorNode
 from graphon.nodes.llm import LLMNode
+from graphon.nodes.llm.file_saver import FileSaverImpl
 from graphon.nodes.loop.loop_end_node import LoopEndNode
 from graphon.nodes.loop.loop_node import LoopNode
 from graphon.nodes.loop.loop_start_node import LoopStartNode
@@ -35,7 +37,8 @@ from engine.agents.easy_node import EasyAgentNode
 from engine.agents.kinds import agent, easy_agent
 from engine.agents.node import AgentNode
 from engine.code_executor import limits
-from engine.services import NoFiles, Serializer, Services
+from engine.file_runtime import MadeFiles
+from engine.services import Serializer, Services
 from engine.tools.runtime import ToolRuntime
 
 
@@ -52,6 +55,7 @@ class Kind:
 
 
 def _llm(services: Services, data: Any) -> dict[str, Any]:
+    made: Any = MadeFiles(services.files)
     if services.history is None:
         data.memory = None  # a workflow has no conversation to remember
     elif data.memory and not data.memory.query_prompt_template:
@@ -60,7 +64,9 @@ def _llm(services: Services, data: Any) -> dict[str, Any]:
     return {
         "model_instance": services.model(data.model),
         "memory": services.history.beside(_texts(data.prompt_template)) if data.memory else None,
-        "llm_file_saver": NoFiles(),
+        "llm_file_saver": FileSaverImpl.with_runtime(
+            tool_file_manager=made, file_reference_factory=made, http_client=services.http_client
+        ),
         "prompt_message_serializer": Serializer(),
         "jinja2_template_renderer": services.renderer,
         "default_query_selector": ("sys", "query"),
@@ -81,20 +87,20 @@ def _code(services: Services, data: Any) -> dict[str, Any]:
 
 
 def _http(services: Services, data: Any) -> dict[str, Any]:
-    files: Any = NoFiles()
+    made: Any = MadeFiles(services.files)
     return {
         "http_request_config": build_http_request_config(ssrf_default_max_retries=0),
         "dependencies": HttpRequestNodeDependencies(
-            tool_file_manager_factory=NoFiles,
-            file_manager=files,
-            file_reference_factory=files,
+            tool_file_manager_factory=lambda: made,
+            file_manager=file_manager,
+            file_reference_factory=made,
             http_client=services.http_client,
         ),
     }
 
 
 def _tool(services: Services, data: Any) -> dict[str, Any]:
-    return {"tool_file_manager": NoFiles(), "runtime": ToolRuntime(services.tools)}
+    return {"tool_file_manager": MadeFiles(services.files), "runtime": ToolRuntime(services.tools)}
 
 
 KINDS: dict[str, Kind] = {

@@ -55,6 +55,7 @@ def open_run(app: App, caller: Caller, plan: Plan) -> tuple[RunContext, rows.Run
         query=plan.query,
         conversation_id=row.conversation_id,
         message_id=message_id,
+        files=tuple(plan.files),
         **chat,
     )
     return context, row

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.context import RunContext
+from engine.run_files import shown
 
 
 class Payloads:
@@ -57,10 +58,10 @@ class Payloads:
         ids = {"task_id": self._context.task_id, "id": self._context.message_id}
         return {"event": event, **self._chat, **ids, **members}
 
-    def message_end(self, usage: dict[str, int]) -> dict[str, Any]:
-        """Make the end of a chat's answer, with the tokens it took."""
+    def message_end(self, usage: dict[str, int], files: list[dict[str, Any]]) -> dict[str, Any]:
+        """Make the end of a chat's answer, with the tokens it took and the files in it."""
         metadata = {"usage": usage, "retriever_resources": []}
-        return self._message("message_end", metadata=metadata, files=[] if self._context.is_flow else None)
+        return self._message("message_end", metadata=metadata, files=files if self._context.is_flow else files or None)
 
     def workflow_started(self) -> dict[str, Any]:
         """Make the first event: the inputs and the ``sys.*`` values, without the conversation's id."""
@@ -106,6 +107,6 @@ class Payloads:
                 "created_at": context.created_at,
                 "finished_at": finished_at,
                 "exceptions_count": exceptions,
-                "files": [],
+                "files": shown(outputs),
             },
         )

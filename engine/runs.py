@@ -17,6 +17,7 @@ from typing import Any
 
 from engine import files
 from engine import follow as reading
+from engine.address_guard import AddressGuard
 from engine.checks import plan
 from engine.config import EngineConfig
 from engine.live import LiveRun
@@ -73,7 +74,8 @@ def configure(config: EngineConfig | None = None) -> None:
     if _machine is not None:
         shutdown()
     config = config or EngineConfig()
-    files.configure(config.files)
+    guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
+    files.configure(config.files, guard)
     _machine = _Machine(config)
     end_lost_runs()
 

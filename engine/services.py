@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,12 @@ from graphon.template_rendering import Jinja2TemplateRenderer, TemplateRenderErr
 
 from engine.cancel import CancelToken
 from engine.code_executor import CodeExecutor
+from engine.file_runtime import FileRuntime
 from engine.jsonable import jsonable
 from engine.models.base import BaseModelAdapter
 from engine.models.registry import make_model
 from engine.models.table import ModelTable
+from engine.run_files import RunFiles
 from engine.templates import TemplatePool, TemplateRefused
 from engine.tools.registry import Toolbox
 
@@ -40,16 +42,6 @@ class Serializer:
         return [jsonable(message) for message in prompt_messages]
 
 
-class NoFiles:
-    """Stands in for the file services: a node that needs one fails with this text."""
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def refuse(*args: Any, **options: Any) -> Any:
-            raise ValueError("Files cannot be used on this server yet")
-
-        return refuse
-
-
 @dataclass(frozen=True)
 class Services:
     """What the nodes of one run share."""
@@ -61,6 +53,8 @@ class Services:
     history: Any
     max_output_characters: int
     tools: Toolbox
+    files: RunFiles
+    file_runtime: FileRuntime
     models: ModelTable = field(default_factory=ModelTable)
 
     def model(self, config: Any) -> BaseModelAdapter:

@@ -17,6 +17,7 @@ import pytest
 import store
 from engine import runs
 from engine.config import EngineConfig
+from engine.files import FileConfig
 from store import accounts, app_changes, apps, sessions, workspaces
 from store import runs as rows
 from store.caller import Caller
@@ -110,11 +111,12 @@ def open_store(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def configure(open_store: str) -> Iterator[Callable[..., None]]:
+def configure(open_store: str, tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Configure the engine, with settings that differ from the defaults as keyword arguments."""
 
     def apply(**changes: Any) -> None:
-        runs.configure(replace(EngineConfig(ping_seconds=0.2), **changes))
+        files = FileConfig(folder=tmp_path / "files")
+        runs.configure(replace(EngineConfig(ping_seconds=0.2, files=files), **changes))
 
     apply()
     yield apply

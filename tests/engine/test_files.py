@@ -1,0 +1,345 @@
+"""Files in runs: whose they are, what a variable admits, how nodes read and make them, and how events show them."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes
+from typing import Any, ClassVar
+
+import pytest
+
+from engine import files as engine_files
+from engine.models.echo import EchoModel
+from store import app_changes, apps
+from store import files as stored
+from store.refusal import Refusal
+from tests.engine.conftest import Bench, make_caller
+from tests.engine.graphs import document, edge, end, llm, node, template
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 8
+MARK = "__dify__file__"
+
+
+class _Web(http.server.BaseHTTPRequestHandler):
+    seen: ClassVar[list[tuple[str, str, str, bytes]]] = []
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.seen.append(("POST", self.path, self.headers.get("content-type", ""), body))
+        self._answer()
+
+    def _answer(self, *, body: bool = True) -> None:
+        self.seen.append((self.command, self.path, "", b""))
+        self.send_response(200)
+        self.send_header("content-type", "image/png")
+        self.send_header("content-length", str(len(PNG)))
+        if "named" in self.path:
+            self.send_header("content-disposition", 'attachment; filename="cat.png"')
+        self.end_headers()
+        if body:
+            self.wfile.write(PNG)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    """A web server that has one picture, whatever it is asked."""
+    _Web.seen = []
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Web)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def upload(bench: Bench, app: Any, name: str = "bees.txt", content: bytes = b"Bees dance.", caller: Any = None) -> str:
+    taken = engine_files.current().take(
+        app, caller or bench.caller, io.BytesIO(content), len(content), name=name, claimed="application/octet-stream"
+    )
+    return taken.id
+
+
+def local(file_id: str, **more: Any) -> dict[str, Any]:
+    return {"transfer_method": "local_file", "upload_file_id": file_id, **more}
+
+
+def remote(url: str, **more: Any) -> dict[str, Any]:
+    return {"transfer_method": "remote_url", "url": url, **more}
+
+
+def flow(variables: list[dict[str, Any]], *middle: dict[str, Any], out: dict[str, list[str]], **extra: Any) -> Any:
+    """start → the nodes, one after the other → end."""
+    nodes = [node("start", "start", variables=variables), *middle, end(**out)]
+    edges = [edge(a["id"], b["id"]) for a, b in itertools.pairwise(nodes)]
+    return document(nodes, edges, **extra)
+
+
+def one_file(**more: Any) -> dict[str, Any]:
+    return {"variable": "doc", "label": "Doc", "type": "file", "required": True, **more}
+
+
+PASS = flow([one_file()], out={"doc": ["start", "doc"]})
+
+
+def refused(bench: Bench, app: Any, **body: Any) -> dict[str, Any]:
+    with pytest.raises(Refusal) as caught:
+        bench.start(app, body.pop("inputs", {}), **body)
+    assert caught.value.code == "invalid_param"
+    assert caught.value.details is not None
+    return {**caught.value.details[0], "message": caught.value.message}
+
+
+def test_a_file_is_shown_with_a_link_that_opens(bench: Bench) -> None:
+    app = bench.app(PASS)
+    file_id = upload(bench, app)
+    events = bench.events(bench.start(app, {"doc": local(file_id)}))
+    first, last = events[0]["data"], events[-1]["data"]
+    (shown,) = last["files"]
+    assert shown == last["outputs"]["doc"]
+    assert {key: shown[key] for key in ("type", "transfer_method", "filename", "extension", "mime_type", "size")} == {
+        "type": "document",
+        "transfer_method": "local_file",
+        "filename": "bees.txt",
+        "extension": ".txt",
+        "mime_type": "text/plain",
+        "size": 11,
+    }
+    assert shown["dify_model_identity"] == MARK
+    for url in (shown["url"], first["inputs"]["doc"]["url"]):
+        path, sign = url.split("?sign=")
+        found = engine_files.current().linked(path.rsplit("/", 1)[1], sign)
+        assert found is not None
+        assert found.id == file_id == shown["related_id"]
+
+
+def test_a_used_file_is_kept_and_an_unused_one_swept(bench: Bench, configure: Callable[..., None]) -> None:
+    configure(files=_with(unused_for=timedelta(0)))
+    app = bench.app(PASS)
+    gone = upload(bench, app)
+    configure(files=_with(unused_for=timedelta(days=1)))
+    used = upload(bench, app)
+    bench.events(bench.start(app, {"doc": local(used)}))
+    assert refused(bench, app, inputs={"doc": local(gone)})["type"] == "file_not_found"
+    assert engine_files.current().sweep() == 1
+    assert stored.exists(used)
+    assert not stored.exists(gone)
+    assert engine_files.current().sweep() == 0
+
+
+def _with(**changes: Any) -> engine_files.FileConfig:
+    return replace(engine_files.current().config, **changes)
+
+
+def test_a_file_that_is_not_ones_own_for_this_app_is_not_found(bench: Bench) -> None:
+    app, other = bench.app(PASS), bench.app(PASS)
+    stranger = make_caller("bob@mail.example", "Bob")
+    for file_id in (
+        upload(bench, other),
+        upload(bench, app, caller=stranger),
+        "0d0f7a36-9d5e-4b53-9f0a-1f4b9b9f2d11",
+    ):
+        told = refused(bench, app, inputs={"doc": local(file_id)})
+        assert told["loc"] == ["body", "inputs", "doc", "upload_file_id"]
+        assert told["message"] == "Invalid upload file: not found."
+
+
+@pytest.mark.parametrize(
+    ("limits", "name", "given", "admitted"),
+    [
+        ({}, "a.txt", None, True),
+        ({"allowed_file_types": ["image"]}, "a.png", None, True),
+        ({"allowed_file_types": ["image"]}, "a.txt", None, False),
+        ({"allowed_file_types": ["image"]}, "a.txt", "image", False),
+        ({"allowed_file_types": ["document"]}, "a.bin", "document", True),
+        ({"allowed_file_types": ["custom"], "allowed_file_extensions": [".BIN"]}, "a.bin", None, True),
+        ({"allowed_file_types": ["custom"], "allowed_file_extensions": ["txt"]}, "a.txt", "custom", True),
+        ({"allowed_file_types": ["custom"], "allowed_file_extensions": ["txt"]}, "a.bin", None, False),
+        ({"allowed_file_types": ["custom"]}, "a.bin", None, False),
+        ({"allowed_file_upload_methods": ["remote_url"]}, "a.txt", None, False),
+        ({"allowed_file_upload_methods": ["local_file"]}, "a.txt", None, True),
+    ],
+)
+def test_a_variable_admits_only_its_kinds_extensions_and_methods(
+    bench: Bench, limits: dict[str, Any], name: str, given: str | None, admitted: bool
+) -> None:
+    app = bench.app(flow([one_file(**limits)], out={"doc": ["start", "doc"]}))
+    item = local(upload(bench, app, name, PNG if name.endswith("png") else b"x"), **({"type": given} if given else {}))
+    if admitted:
+        assert bench.events(bench.start(app, {"doc": item}))[-1]["data"]["status"] == "succeeded"
+    else:
+        assert refused(bench, app, inputs={"doc": item})["loc"][:3] == ["body", "inputs", "doc"]
+
+
+def test_a_list_takes_no_more_files_than_it_and_the_server_allow(bench: Bench) -> None:
+    variable = {"variable": "docs", "type": "file-list", "label": "Docs", "max_length": 20}
+    app = bench.app(flow([variable], out={"docs": ["start", "docs"]}))
+    files = [local(upload(bench, app, f"{n}.txt")) for n in range(11)]
+    assert "maximum limit 10" in refused(bench, app, inputs={"docs": files})["message"]
+    last = bench.events(bench.start(app, {"docs": files[:10]}))[-1]["data"]
+    assert [file["filename"] for file in last["outputs"]["docs"]] == [f"{n}.txt" for n in range(10)]
+    assert len(last["files"]) == 10
+
+
+def test_attached_files_are_sys_files_where_the_feature_is_on_and_nothing_elsewhere(bench: Bench) -> None:
+    feature = {"file_upload": {"enabled": True, "number_limits": 2, "allowed_file_types": ["document"]}}
+    on = bench.app(flow([], out={"files": ["sys", "files"]}, features=feature))
+    off = bench.app(flow([], out={"files": ["sys", "files"]}))
+    item = local(upload(bench, on))
+    last = bench.events(bench.start(on, files=[item]))[-1]["data"]
+    assert [file["filename"] for file in last["outputs"]["files"]] == ["bees.txt"]
+    assert refused(bench, on, files=[item, local("0d0f7a36-9d5e-4b53-9f0a-1f4b9b9f2d11")])["loc"] == [
+        "body", "files", 1, "upload_file_id",
+    ]  # fmt: skip
+    assert "files" in refused(bench, on, files=[item] * 3)["loc"]
+    assert refused(bench, on, files=[local(upload(bench, on, "a.png", PNG))])["loc"] == ["body", "files", 0]
+    assert bench.events(bench.start(off, files=[item, {"transfer_method": "remote_url"}]))[-1]["data"]["outputs"] == {
+        "files": []
+    }
+
+
+def test_a_remote_file_is_described_from_its_address_or_by_its_server(
+    bench: Bench, configure: Callable[..., None], web: str
+) -> None:
+    configure(allow_private_addresses=True)
+    app = bench.app(PASS)
+    plain = bench.events(bench.start(app, {"doc": remote(f"{web}/pics/my%20cat.PNG?x=1")}))[-1]["data"]["outputs"][
+        "doc"
+    ]
+    assert (plain["filename"], plain["type"], plain["extension"]) == ("my cat.PNG", "image", ".png")
+    assert plain["url"] == plain["remote_url"] == f"{web}/pics/my%20cat.PNG?x=1"
+    assert _Web.seen == []  # the name said enough
+    asked = bench.events(bench.start(app, {"doc": remote(f"{web}/named")}))[-1]["data"]["outputs"]["doc"]
+    assert (asked["filename"], asked["mime_type"], asked["size"]) == ("cat.png", "image/png", len(PNG))
+    assert [call[0] for call in _Web.seen] == ["HEAD"]
+
+
+def test_a_remote_file_at_a_private_address_is_refused_with_the_rule(bench: Bench, web: str) -> None:
+    app = bench.app(PASS)
+    told = refused(bench, app, inputs={"doc": remote(f"{web}/thing")})
+    assert told["loc"] == ["body", "inputs", "doc", "url"]
+    assert "loopback" in told["message"]
+    assert _Web.seen == []
+
+
+def test_an_object_that_only_looks_like_a_file_opens_nothing(bench: Bench) -> None:
+    variables = [{"variable": "thing", "type": "json_object", "label": "Thing"}]
+    app = bench.app(flow(variables, out={"thing": ["start", "thing"]}))
+    stranger = make_caller("bob@mail.example", "Bob")
+    theirs = upload(bench, app, caller=stranger)
+    fake = {
+        "dify_model_identity": MARK, "type": "document", "transfer_method": "local_file", "related_id": theirs,
+        "reference": theirs, "url": None, "remote_url": None,
+    }  # fmt: skip
+    last = bench.events(bench.start(app, {"thing": fake}))[-1]["data"]
+    assert last["outputs"]["thing"]["url"] is None
+    assert "sign=" not in json.dumps(last)
+
+
+def test_a_model_with_vision_is_given_the_picture(
+    bench: Bench, configure: Callable[..., None], web: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(allow_private_addresses=True)
+    seen: list[Any] = []
+    real = EchoModel.chunks
+
+    def spy(self: EchoModel, messages: Any, *rest: Any) -> Any:
+        seen.extend(messages)
+        return real(self, messages, *rest)
+
+    monkeypatch.setattr(EchoModel, "chunks", spy)
+    model = llm("llm", "What is this?")
+    model["data"]["vision"] = {"enabled": True, "configs": {"variable_selector": ["start", "doc"], "detail": "high"}}
+    app = bench.app(flow([one_file()], model, out={"text": ["llm", "text"]}))
+    for item in (local(upload(bench, app, "a.png", PNG)), remote(f"{web}/a.png")):
+        seen.clear()
+        assert bench.events(bench.start(app, {"doc": item}))[-1]["data"]["status"] == "succeeded"
+        (picture,) = [part for message in seen for part in message.content if part.type == "image"]
+        assert picture.data.startswith("data:image/png;base64,iVBOR")
+
+
+def test_a_request_sends_files_and_keeps_the_file_it_gets(
+    bench: Bench, configure: Callable[..., None], web: str
+) -> None:
+    configure(allow_private_addresses=True)
+    body = {
+        "type": "form-data",
+        "data": [{"key": "upload", "type": "file", "file": ["start", "doc"], "value": ""}],
+    }
+    http_node = node(
+        "http", "http-request", method="post", url=f"{web}/form", authorization={"type": "no-auth"},
+        headers="", params="", body=body, timeout={},
+    )  # fmt: skip
+    binary = node(
+        "raw", "http-request", method="post", url=f"{web}/raw", authorization={"type": "no-auth"},
+        headers="", params="", timeout={},
+        body={"type": "binary", "data": [{"key": "", "type": "file", "file": ["start", "doc"], "value": ""}]},
+    )  # fmt: skip
+    app = bench.app(flow([one_file()], http_node, binary, out={"files": ["http", "files"], "body": ["http", "body"]}))
+    last = bench.events(bench.start(app, {"doc": local(upload(bench, app))}))[-1]["data"]
+    assert last["status"] == "succeeded", last["error"]
+    posts = {path: (kind, sent) for method, path, kind, sent in _Web.seen if sent}
+    form = message_from_bytes(b"Content-Type: " + posts["/form"][0].encode() + b"\r\n\r\n" + posts["/form"][1])
+    (part,) = form.get_payload()
+    assert (part.get_filename(), part.get_payload(decode=True)) == ("bees.txt", b"Bees dance.")
+    assert posts["/raw"][1] == b"Bees dance."
+    (made,) = last["files"]
+    assert (made["transfer_method"], made["type"], made["size"]) == ("tool_file", "image", len(PNG))
+    kept = stored.visible(bench.caller, app.id, made["related_id"])
+    assert kept is not None
+    assert b"".join(engine_files.current().pieces(kept)) == PNG
+    # What a run made may be sent back into the next one, as it stands in the event.
+    again = bench.events(bench.start(app, {"doc": {**made, "tool_file_id": made["related_id"]}}))[-1]["data"]
+    assert again["status"] == "succeeded"
+
+
+def test_a_list_of_files_is_filtered_and_its_members_read(bench: Bench) -> None:
+    chosen = node(
+        "pick", "list-operator", variable=["start", "docs"],
+        filter_by={"enabled": True, "conditions": [
+            {"key": "extension", "comparison_operator": "contains", "value": "txt"}]},
+        order_by={"enabled": False, "key": "", "value": "asc"}, limit={"enabled": False, "size": 10},
+    )  # fmt: skip
+    text = template("say", "{{ f.filename }} {{ f.size }}", f=["pick", "first_record"])
+    variable = {"variable": "docs", "type": "file-list", "label": "Docs"}
+    out = {"first": ["pick", "first_record"], "text": ["say", "output"], "name": ["pick", "first_record", "name"]}
+    app = bench.app(flow([variable], chosen, text, out=out))
+    files = [local(upload(bench, app, name, PNG if "png" in name else b"x")) for name in ("a.png", "b.txt")]
+    last = bench.events(bench.start(app, {"docs": files}))[-1]["data"]
+    assert last["status"] == "succeeded", last["error"]
+    assert last["outputs"]["first"]["filename"] == "b.txt"
+    assert last["outputs"]["text"] == "b.txt 1"
+    assert last["outputs"]["name"] == "b.txt"
+
+
+def test_an_answer_links_its_files_and_message_end_lists_them(bench: Bench) -> None:
+    nodes = [node("start", "start", variables=[one_file()]), node("answer", "answer", answer="See {{#start.doc#}}")]
+    app = bench.app(document(nodes, [edge("start", "answer")], "advanced-chat"))
+    file_id = upload(bench, app, "a.png", PNG)
+    events = bench.events(bench.start(app, {"doc": local(file_id)}))
+    text = "".join(event["answer"] for event in events if event["event"] == "message")
+    assert text.startswith("See ![a.png](http://")
+    (shown,) = next(event for event in events if event["event"] == "message_end")["files"]
+    assert shown["related_id"] == file_id
+    assert shown["url"].split("?")[0] in text
+
+
+def test_a_file_stays_the_owners_when_the_app_is_deleted(bench: Bench) -> None:
+    app = bench.app(PASS)
+    upload(bench, app)
+    app_changes.delete(app.id)
+    assert apps.for_operator_get(app.id) is None
