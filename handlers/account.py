@@ -30,7 +30,7 @@ def get_account(user: Caller) -> dict[str, Any]:
     return {
         "subject_type": user.subject_type,
         "subject_email": user.email,
-        "subject_issuer": user.issuer,
+        "subject_issuer": user.issuer if user.account_id is None else None,
         **identity(user.account_id, user.email, user.name),
     }
 

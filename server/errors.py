@@ -116,6 +116,8 @@ def _oauth_members(refusal: Refusal) -> dict[str, Any]:
     """What an OAuth client reads; the members of the canonical body stand beside it."""
     text = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in refusal.details or ())
     error = "slow_down" if refusal.status == 429 else "invalid_request"
+    if any((item["loc"][-1:], item["type"]) == (["grant_type"], "enum") for item in refusal.details or ()):
+        error = "unsupported_grant_type"
     return {"error": error, "error_description": text or refusal.message}
 
 

@@ -8,6 +8,7 @@ import httpx
 from authlib.integrations.requests_client import OAuth2Session
 
 from tests.journeys.conftest import PASSWORD, Live
+from tests.judge import fair
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -93,3 +94,22 @@ def test_a_cookie_alone_does_not_approve(live: Live) -> None:
         headers={"Origin": "https://evil.example"},
     )
     assert (forged.status_code, forged.json()["code"]) == (403, "csrf_failed")
+
+
+def test_another_grant_and_another_client_are_named_as_oauth_says(live: Live) -> None:
+    """RFC 6749 section 5.2."""
+    url, poll = live.api + "/oauth/device/token", {"client_id": "difyctl", "device_code": "dc_unknown"}
+    other_grant = fair(httpx.post(url, data={**poll, "grant_type": "password"}))
+    assert (other_grant.status_code, other_grant.json()["error"]) == (400, "unsupported_grant_type")
+    no_grant = fair(httpx.post(url, data={"client_id": "difyctl"}))
+    assert (no_grant.status_code, no_grant.json()["error"]) == (400, "invalid_request")
+    stranger = {"client_id": "nobody", "device_label": "x"}
+    unknown = fair(httpx.post(live.api + "/oauth/device/code", json=stranger))
+    assert (unknown.status_code, unknown.json()["error"]) == (401, "invalid_client")
+
+
+def test_an_account_names_no_issuer(live: Live) -> None:
+    """The issuer tells who vouches for an external subject; the server's own mark for accounts stays inside."""
+    mine = fair(httpx.get(live.api + "/account", headers=live.ada.headers)).json()
+    theirs = fair(httpx.get(live.api + "/account", headers=live.external)).json()
+    assert (mine["subject_issuer"], theirs["subject_issuer"]) == (None, "https://login.partner.example")
