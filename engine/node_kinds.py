@@ -11,6 +11,7 @@ from typing import Any
 
 from graphon.enums import BuiltinNodeTypes as T
 from graphon.file.file_manager import file_manager
+from graphon.model_runtime.entities.llm_entities import LLMMode
 from graphon.nodes.answer.answer_node import AnswerNode
 from graphon.nodes.base.node import Node
 from graphon.nodes.code.code_node import CodeNode
@@ -38,6 +39,7 @@ from engine.agents.kinds import agent, easy_agent
 from engine.agents.node import AgentNode
 from engine.code_executor import limits
 from engine.file_runtime import MadeFiles
+from engine.model_nodes import Classifier, Extractor
 from engine.services import Serializer, Services
 from engine.tools.runtime import ToolRuntime
 
@@ -70,6 +72,28 @@ def _llm(services: Services, data: Any) -> dict[str, Any]:
         "prompt_message_serializer": Serializer(),
         "jinja2_template_renderer": services.renderer,
         "default_query_selector": ("sys", "query"),
+    }
+
+
+def _classifier(services: Services, data: Any) -> dict[str, Any]:
+    made: Any = MadeFiles(services.files)
+    return {
+        "model_instance": services.model(data.model),
+        "memory": services.history if data.memory else None,
+        "llm_file_saver": FileSaverImpl.with_runtime(
+            tool_file_manager=made, file_reference_factory=made, http_client=services.http_client
+        ),
+        "prompt_message_serializer": Serializer(),
+        "template_renderer": services.renderer,
+    }
+
+
+def _extractor(services: Services, data: Any) -> dict[str, Any]:
+    data.model.mode = LLMMode.CHAT  # the engine's node refuses the other one for a model that can call tools
+    return {
+        "model_instance": services.model(data.model),
+        "memory": services.history if data.memory else None,
+        "prompt_message_serializer": Serializer(),
     }
 
 
@@ -118,6 +142,8 @@ KINDS: dict[str, Kind] = {
     T.VARIABLE_ASSIGNER: Kind(AssignerV2),
     T.LIST_OPERATOR: Kind(ListOperatorNode),
     T.LLM: Kind(LLMNode, _llm),
+    T.QUESTION_CLASSIFIER: Kind(Classifier, _classifier),
+    T.PARAMETER_EXTRACTOR: Kind(Extractor, _extractor),
     T.CODE: Kind(CodeNode, _code),
     T.TEMPLATE_TRANSFORM: Kind(TemplateTransformNode, _template),
     T.HTTP_REQUEST: Kind(HttpRequestNode, _http),
