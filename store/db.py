@@ -119,7 +119,8 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
             except pony.orm.OperationalError as problem:
                 if not is_postgres() and "locked" not in str(problem):
                     raise  # SQLite reports mistakes in a statement under this name too
-                raise Refusal("service_unavailable", "The database cannot be reached right now.") from problem
+                told, wait = "The database cannot be reached right now.", {"Retry-After": "5"}
+                raise Refusal("service_unavailable", told, headers=wait) from problem
         raise AssertionError("unreachable")
 
     return run
