@@ -116,15 +116,20 @@ class Client:
 MakeClient = Callable[..., Client]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> MakeClient:
-    """Makes a client of the tiny app with other settings."""
+def maker(create: Callable[..., App], folder: Path) -> MakeClient:
+    """Makes clients of the tiny app, built by ``create_app`` or ``create_stock_app``, with other settings."""
 
     def build(address: str = "192.0.2.1", **more: Any) -> Client:
-        app = create_app(settings_in(tmp_path, **more), contract=CONTRACT, handlers=HANDLERS, with_pages=False)
+        app = create(settings_in(folder, **more), contract=CONTRACT, handlers=HANDLERS, with_pages=False)
         return Client(app, address)
 
     return build
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> MakeClient:
+    """Makes a client of the tiny app with other settings."""
+    return maker(create_app, tmp_path)
 
 
 @pytest.fixture

@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.server.conftest import Client, MakeClient
+from server.app import create_app, create_stock_app
+from tests.server.conftest import Client, MakeClient, maker
 
 JSON = {"Content-Type": "application/json"}
+
+
+# Where connexion's stock app gives an error another birth, and is wrong. Each must fail there: once connexion has
+# mended it, its line here goes.
+STOCK_DEFECTS = {
+    "test_a_trailing_or_doubled_slash_is_another_path": "redirects to the path without the slash",
+    "test_a_wrong_method_is_told_all_the_right_ones": "names in Allow the methods of the first route alone",
+    "test_what_is_not_json_is_malformed": "tells broken JSON as a broken parameter, or as a 500 (depth, UTF-8, digits)",
+    "test_another_media_type_is_refused[stock-application/json; charset=utf-16]": "decodes any charset",
+    "test_a_missing_body_is_named": "tells no details",
+    "test_a_body_that_may_be_left_out_may_be_left_out": "wants every body that is declared",
+    "test_a_broken_request_to_an_oauth_operation_is_invalid_request": "tells no details",
+    "test_an_answer_that_breaks_the_contract_does_not_leave": "lets a status leave that is not declared",
+}
+
+
+@pytest.fixture(params=[create_app, create_stock_app], ids=["compiled", "stock"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> MakeClient:
+    """Clients of the compiled and of the stock app: the same list of errors for both."""
+    if request.param is create_stock_app:
+        node = request.node
+        reason = STOCK_DEFECTS.get(node.originalname) or STOCK_DEFECTS.get(node.name)
+        if reason:
+            request.applymarker(pytest.mark.xfail(reason=f"stock connexion {reason}", strict=True))
+    return maker(request.param, tmp_path)
 
 
 def check(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
