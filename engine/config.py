@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.files import FileConfig
@@ -32,3 +33,5 @@ class EngineConfig:
     max_http_bytes: int = 10 * 1024 * 1024
     files: FileConfig = field(default_factory=FileConfig)
     models: ModelTable = field(default_factory=ModelTable)
+    secret_key: str = ""
+    tool_credentials: Mapping[str, str] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from engine.memory import History
 from engine.sandbox.pool import SandboxPool
 from engine.services import Renderer, Services
 from engine.templates import TemplatePool
+from engine.tools.custom import finder
 from engine.tools.registry import Toolbox
 from engine.tools.tool import ToolContext
 from store.clock import current
@@ -100,7 +101,10 @@ def _run(
         http_client=http_client,
         history=History(context.history).beside([context.query or ""]) if context.is_chat else None,
         max_output_characters=config.max_output_characters,
-        tools=Toolbox(ToolContext(live.cancel, http_client, current().now), lambda *names: None),
+        tools=Toolbox(
+            ToolContext(live.cancel, http_client, current().now),
+            finder(context.app_id, config.secret_key, config.tool_credentials),
+        ),
         models=config.models,
         files=live.files,
         file_runtime=FileRuntime(live.files, http_client),

@@ -43,6 +43,8 @@ def resources(settings: Settings) -> Iterator[None]:
                 allowed_hosts=frozenset(settings.allowed_outbound_hosts),
                 max_concurrent_runs=settings.max_concurrent_runs,
                 models=settings.model_table(),
+                secret_key=settings.secret(),
+                tool_credentials=settings.credentials_of_tools(),
                 files=FileConfig(
                     folder=settings.file_folder,
                     storage=settings.file_storage,

@@ -6,6 +6,7 @@ what to give instead.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -20,7 +21,7 @@ from engine.file_kinds import FileLimits
 from engine.models.table import ModelTable, load_table
 
 Words = Annotated[list[str], NoDecode]
-SECRET_NAMES = ("secret", "password", "token_key", "api_key", "database_url", "redis_url")
+SECRET_NAMES = ("secret", "credentials", "password", "token_key", "api_key", "database_url", "redis_url")
 
 
 class Settings(BaseSettings):
@@ -69,6 +70,9 @@ class Settings(BaseSettings):
     request_threads: int = Field(40, ge=1, le=1000, description="threads for handlers that touch the database")
     shutdown_seconds: int = Field(10, ge=0, le=600, description="time open requests get when the server stops")
     allowed_outbound_hosts: Words = Field([], description="private hosts that HTTP nodes may call")
+    tool_credentials: SecretStr = Field(
+        SecretStr(""), description='keys of imported APIs by their names, as JSON: {"weather": "key"}'
+    )
     allow_private_addresses: bool = Field(False, description="true lets HTTP nodes call any private address")
     max_execution_seconds: float = Field(1200, gt=0, le=86400, description="longest run in seconds")
     max_execution_steps: int = Field(500, ge=1, le=100_000, description="most node executions of one run")
@@ -172,6 +176,22 @@ class Settings(BaseSettings):
     def model_table(self) -> ModelTable:
         """Which model answers for the ones that apps name."""
         return load_table(self.models_file, self.default_model)
+
+    @field_validator("tool_credentials")
+    @classmethod
+    def _credentials(cls, value: SecretStr) -> SecretStr:
+        try:
+            found = json.loads(value.get_secret_value() or "{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+            raise ValueError('must be a JSON object of texts, such as {"weather": "key"}')
+        return value
+
+    def credentials_of_tools(self) -> dict[str, str]:
+        """The keys of imported APIs, by name."""
+        found: dict[str, str] = json.loads(self.tool_credentials.get_secret_value() or "{}")
+        return found
 
     @property
     def store_url(self) -> str:

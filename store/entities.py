@@ -130,6 +130,18 @@ def _declare_apps(base: Any) -> None:
         email_key = Required(str)
         PrimaryKey(app_id, email_key)
 
+    class ToolProvider(base):
+        _table_ = "tool_providers"
+        id = PrimaryKey(str)
+        workspace_id = Required(str)
+        name = Required(str, autostrip=False)
+        name_key = Required(str, autostrip=False)
+        definition = Required(LongStr, autostrip=False)
+        source = Optional(LongStr, autostrip=False)
+        sealed_credential = Optional(LongStr, nullable=True)
+        created_at = Required(int, size=64)
+        updated_at = Required(int, size=64)
+
 
 def _declare_runs(base: Any) -> None:
     class Conversation(base):

@@ -103,3 +103,28 @@ def test_a_bad_setting_is_named_with_its_fix(shell: Shell) -> None:
 def test_the_journey_lists_its_stops_in_order(shell: Shell) -> None:
     stops = [row["stop"] for row in shell.rows("journey")]
     assert stops.index("body gate") < stops.index("route") < stops.index("who") < stops.index("do")
+
+
+WEATHER = ROOT / "examples" / "tools" / "weather.yaml"
+
+
+def test_an_api_becomes_tools_and_its_credential_is_kept_encrypted(shell: Shell, owner: str, tmp_path: Path) -> None:
+    told = shell("tools", "import", str(WEATHER))
+    assert "wants a credential (header)" in told
+    shell("tools", "import", str(WEATHER), "--secret-env", "WEATHER_KEY", WEATHER_KEY="plain-weather-key")
+    assert b"plain-weather-key" not in b"".join(file.read_bytes() for file in tmp_path.glob("cli.db*"))
+    listed = {(row["provider"], row["tool"]): row["from"] for row in shell.rows("tools", "list")}
+    assert listed["Weather", "getForecast"] == "GET https://weather.example.com/v1/places/{place}/forecast"
+    assert listed["time", "current_time"] == "the server"
+    assert "deleted" in shell("tools", "delete", "weather", "--yes")
+    assert ("Weather", "getForecast") not in {(row["provider"], row["tool"]) for row in shell.rows("tools", "list")}
+
+
+def test_an_api_that_cannot_be_imported_says_why(shell: Shell, owner: str, tmp_path: Path) -> None:
+    swagger = tmp_path / "old.yaml"
+    swagger.write_text("swagger: '2.0'")
+    assert "Swagger 2.0" in shell("tools", "import", str(swagger), code=1)
+    assert "come with the server" in shell("tools", "import", str(WEATHER), "--name", "time", code=2)
+    assert "--auth-name" in shell("tools", "import", str(WEATHER), "--auth", "query", code=2)
+    assert "is empty" in shell("tools", "import", str(WEATHER), "--secret-env", "NOTHING_HERE", code=2)
+    assert "there is no imported API" in shell("tools", "delete", "weather", "--yes", code=1)
