@@ -116,7 +116,7 @@ class AgentNode(Node[AgentData]):
 
     def _memory(self) -> Any:
         memory = self.node_data.memory
-        if not memory:
+        if not memory or self._history is None:
             return None
         window = memory.get("window") or {}
         return self._history.last(int(window.get("size") or 50)) if window.get("enabled") else self._history
