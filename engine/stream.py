@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
+import orjson
 from starlette.responses import StreamingResponse
 
 from engine import runs
+from store import runs as rows
+from store.clock import current
+from store.refusal import Refusal
+
+RECHECK_SECONDS = 1.0
 
 HEADERS = {
     "Cache-Control": "no-cache, no-store",
@@ -22,17 +30,40 @@ def frame(seq: int, payload: str) -> bytes:
     return f"id: {seq}\ndata: {payload}\n\n".encode()
 
 
-async def frames(run_id: str, *, after: int | None = 0, snapshot: bool = False) -> AsyncIterator[bytes]:
+async def frames(
+    run_id: str, *, after: int | None = 0, snapshot: bool = False, holds: Callable[[], bool] | None = None
+) -> AsyncIterator[bytes]:
     """Yield the frames of a run: how long to wait before a reconnect, a ping, the events, pings while it is
     quiet.
 
-    ``after`` and ``snapshot`` are those of `engine.runs.follow`.
+    ``after`` and ``snapshot`` are those of `engine.runs.follow`. ``holds`` says whether the reader may still read:
+    it is asked before a frame, once a second at most, and its no is told as an `error` event, the last.
     """
     yield f"retry: {runs.config().retry_ms}\n\nevent: ping\n\n".encode()
+    asked = current().monotonic()
     async for batch in runs.batches(run_id, after=after, snapshot=snapshot):
+        if holds is not None and current().monotonic() - asked >= RECHECK_SECONDS:
+            if not await asyncio.to_thread(holds):
+                yield await asyncio.to_thread(_turned_away, run_id)
+                return
+            asked = current().monotonic()
         yield b"".join(frame(seq, payload) for seq, payload in batch) if batch else _COMMENT
 
 
-def response(run_id: str, *, after: int | None = 0, snapshot: bool = False) -> StreamingResponse:
-    """Return the streaming answer for a run; the client may leave at any time, the run goes on."""
-    return StreamingResponse(frames(run_id, after=after, snapshot=snapshot), media_type=CONTENT_TYPE, headers=HEADERS)
+def _turned_away(run_id: str) -> bytes:
+    """The last frame for a reader whose token was revoked. Without an id: it is no event of the run."""
+    run = rows.for_worker(run_id)
+    told: dict[str, Any] = {"event": "error", "task_id": run.task_id if run else None, "workflow_run_id": run_id}
+    refusal = Refusal("invalid_token")
+    told |= {"code": refusal.code, "message": refusal.message, "status": refusal.status}
+    return b"data: " + orjson.dumps(told) + b"\n\n"
+
+
+def response(
+    run_id: str, *, after: int | None = 0, snapshot: bool = False, holds: Callable[[], bool] | None = None
+) -> StreamingResponse:
+    """Return the streaming answer for a run; the client may leave at any time, the run goes on. The arguments are
+    those of `frames`.
+    """
+    body = frames(run_id, after=after, snapshot=snapshot, holds=holds)
+    return StreamingResponse(body, media_type=CONTENT_TYPE, headers=HEADERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from connexion import request
@@ -10,6 +12,7 @@ from starlette.responses import Response
 
 import store.apps
 import store.runs
+import store.sessions
 from engine import runs, stream
 from engine.variables import MODES
 from store.caller import Caller
@@ -20,7 +23,7 @@ from store.runs import Run
 async def run_app(user: Caller, app_id: str, body: dict[str, Any]) -> Response:
     """Operation ``runApp``: everything that can be refused is refused before the stream begins."""
     run = await run_in_threadpool(_start, user, app_id, body)
-    return stream.response(run.id)
+    return stream.response(run.id, holds=_holds(user))
 
 
 def _start(user: Caller, app_id: str, body: dict[str, Any]) -> Run:
@@ -39,7 +42,12 @@ async def stream_task_events(
     """Operation ``streamTaskEvents``: by run id or task id; only the caller's own runs are found."""
     run = await run_in_threadpool(_own_run, user, app_id, task_id)
     after = _cursor(request.headers.get("last-event-id") or last_event_id)
-    return stream.response(run.id, after=after, snapshot=include_state_snapshot)
+    return stream.response(run.id, after=after, snapshot=include_state_snapshot, holds=_holds(user))
+
+
+def _holds(user: Caller) -> Callable[[], bool] | None:
+    """How to learn that the caller's token still holds while its stream is open; a page's cookie has no session."""
+    return partial(store.sessions.is_live, user.session_id) if user.session_id else None
 
 
 def _own_run(user: Caller, app_id: str, task_id: str) -> Run:

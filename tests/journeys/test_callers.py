@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ from store.accounts import Account
 from tests.engine.graphs import chat_document, document, edge, end, node
 from tests.journeys.conftest import Live
 from tests.journeys.events import read
-from tests.judge import fair
+from tests.judge import fair, wrong_with
 
 STATUS = {
     "authorization_pending": 400, "app_unavailable": 400, "unauthorized": 401, "invalid_token": 401,
@@ -259,6 +261,26 @@ def test_nobody_else_stops_a_run(ground: Ground) -> None:
     fair(httpx.post(stop, headers=mine))
     with httpx.stream("GET", f"{base}/tasks/{first['task_id']}/events", headers=mine, timeout=30) as stream:
         assert read(stream)[-1].data["data"]["status"] == "stopped"
+
+
+def test_a_revoked_token_reads_no_further_and_the_run_goes_on(ground: Ground) -> None:
+    app_id = _app(ground.workspace_id, ground.people["owner"].id, "public", definition=SLOW)
+    base, owner = f"{ground.live.api}/apps/{app_id}", ground.people["owner"]
+    token, session_id = mint(owner)
+    mine = {"Authorization": f"Bearer {token}"}
+    with httpx.stream("POST", f"{base}/run", json={"inputs": {}, "query": "hi"}, headers=mine, timeout=30) as stream:
+        lines = stream.iter_lines()
+        first = next(json.loads(line[6:]) for line in lines if line.startswith("data: "))
+        store.sessions.revoke_for_account(owner.id, session_id)
+        began = time.monotonic()
+        rest = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+    assert time.monotonic() - began < 15
+    assert (rest[-1]["event"], rest[-1]["code"]) == ("error", "invalid_token")
+    assert wrong_with(rest[-1]) == []
+    found = store.runs.for_worker(first["workflow_run_id"])
+    assert found is not None
+    assert not found.is_over
+    fair(httpx.post(f"{base}/tasks/{first['task_id']}/stop", headers=ground.headers("owner")[0]))
 
 
 def test_lists_never_tell_totals_of_others(ground: Ground) -> None:
