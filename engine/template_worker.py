@@ -1,17 +1,24 @@
 """The child process that renders templates: run as a script, it answers requests on its standard streams.
 
-A template is code from a stranger. The sandbox keeps it from attributes and modules, but not from endless
+A template is code from a stranger. Jinja's sandbox keeps it from attributes and modules, but not from endless
 loops or from filling the memory: the parent ends this process after a few seconds, and the limit set here
-makes a greedy template fail alone. Requests and answers are JSON, each after its length in four bytes.
+makes a greedy template fail alone. Should the sandbox leak, the fence around the process still holds: no file,
+no network, no process, no environment. Requests and answers are JSON, each after its length in four bytes.
 """
 
 from __future__ import annotations
 
+import codecs
+import importlib
 import json
-import resource
 import struct
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # isolated mode leaves the script's own place out
+
+from engine.sandbox import fence
 
 
 def read_message(stream: BinaryIO) -> Any:
@@ -29,6 +36,13 @@ def write_message(stream: BinaryIO, message: Any) -> None:
     stream.flush()
 
 
+# What the template library imports when it first needs it; behind the fence nothing can be loaded any more.
+_LOADED_LATER = (
+    "html", "inspect", "jinja2.constants", "jinja2.debug", "json", "linecache", "pprint", "random", "textwrap",
+    "tokenize", "traceback",
+)  # fmt: skip
+
+
 def main() -> None:
     """Answer ``{template, variables, limit}`` with ``{text}`` or ``{error}``, until the parent hangs up."""
     from jinja2 import TemplateError
@@ -37,9 +51,10 @@ def main() -> None:
     memory = int(sys.argv[1])
     environment = ImmutableSandboxedEnvironment(autoescape=False)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name in _LOADED_LATER:
+        importlib.import_module(name)
+    codecs.lookup("unicode-escape")  # how string literals are read
+    fence.close(memory_bytes=memory)
     write_message(sink, {"ready": True})
     while (request := read_message(source)) is not None:
         try:

@@ -62,11 +62,11 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def close(*, memory_bytes: int, cpu_seconds: int) -> None:
+def close(*, memory_bytes: int, cpu_seconds: int | None = None, with_parent: bool = False) -> None:
     """Shut this process off from the host, for good. It must have one thread. Raises `FenceError`.
 
     Memory beyond ``memory_bytes`` of address space is refused; the kernel ends a process that has computed
-    for longer than ``cpu_seconds``.
+    for longer than ``cpu_seconds``, and with ``with_parent`` one whose parent (the very thread that forked) ends.
     """
     code = _filter()
     program = _Program(len(code) // 8, code)
@@ -74,12 +74,13 @@ def close(*, memory_bytes: int, cpu_seconds: int) -> None:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # ends with its parent; a change of user would undo it
+    if with_parent:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # here, because a change of user would undo it
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     for kind, value in (
         (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_CPU, resource.RLIM_INFINITY if cpu_seconds is None else cpu_seconds),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):

@@ -64,7 +64,7 @@ def _serve(job: int, memory_bytes: int, cpu_seconds: int) -> NoReturn:
     """Run one piece of code behind the fence, and end."""
     try:
         os.nice(_NICENESS)
-        fence.close(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds)
+        fence.close(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds, with_parent=True)
         messages.write(job, _answer(messages.read(job), memory_bytes))
     finally:
         os._exit(0)

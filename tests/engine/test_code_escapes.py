@@ -178,7 +178,7 @@ GREEDY = {
         "The code took longer than 1 seconds",
     ),
     "a huge string": ("return {'a': 'a' * 10 ** 9}", f"MemoryError: {MEMORY_GONE} (line 3)"),
-    "a list that grows": ("a = [0]\n    while True: a += a", f"MemoryError: {MEMORY_GONE} (line 4)"),
+    "a text that grows": ("a = b'x' * 10 ** 7\n    while True: a += a", f"MemoryError: {MEMORY_GONE} (line 4)"),
     "deep recursion": ("f = lambda: f()\n    f()", "RecursionError: maximum recursion depth exceeded (line 3)"),
     "a fork bomb": ("while True: os.fork()", f"{NO_ACCESS} (line 3)"),
     "many threads": (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from jinja2.defaults import DEFAULT_FILTERS
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.cancel import Cancelled, CancelToken
 from engine.templates import TemplatePool, TemplateRefused
@@ -59,10 +63,44 @@ def test_a_long_output_is_refused_with_the_limit(pool: TemplatePool) -> None:
         "{{ items.append(1) }}",
         "{% include '/etc/passwd' %}",
         "{{ '%s' | format('x').__class__ }}",
+        "{{ '{0.__class__.__mro__}' | format(1) ~ '{0.__class__}'.format(1) }}",
+        "{{ ('' | attr('__class__') | attr('__mro__'))[1] }}",
+        "{{ lipsum.__globals__['os'].popen('id').read() }}",
+        "{% for x in range(10 ** 9) %}{% endfor %}",
+        "{{ joiner.__init__.__globals__ }}",
+        "{% import 'os' as os %}",
     ],
 )
 def test_a_template_cannot_leave_the_sandbox(pool: TemplatePool, attack: str) -> None:
     assert refused(pool, attack, items=[])
+
+
+VALUES = ["'a <b>c</b> http://x.y'", "[3, 1, 2]", "{'b': 1, 'a': [2]}", "3.7", "none"]
+
+
+@pytest.mark.parametrize("name", sorted(set(DEFAULT_FILTERS) - {"random"}))
+def test_every_filter_works_behind_the_fence_as_it_does_before_it(pool: TemplatePool, name: str) -> None:
+    """What the library first loads when it is used must have been loaded before: nothing can be loaded after."""
+    for value in VALUES:
+        template = f"{{{{ {value} | {name} | string | replace('0x', '') | length }}}}"
+        try:
+            expected = ImmutableSandboxedEnvironment().from_string(template).render()
+        except Exception as error:
+            expected = str(error)
+        try:
+            found = pool.render(template, {}, CancelToken())
+        except TemplateRefused as error:
+            found = str(error).partition(": ")[2] or str(error)
+        assert found in expected or expected in found
+
+
+def test_the_process_of_a_template_is_fenced_in_case_the_sandbox_leaks(pool: TemplatePool) -> None:
+    """What a template would need after it got out of the sandbox: the process itself is asked."""
+    pool.render("{{ lipsum(1) and range(3) | random }}", {}, CancelToken())
+    status = Path(f"/proc/{pool._idle[0].process.pid}/status").read_text()
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert (facts["Seccomp"], facts["NoNewPrivs"]) == ("2", "1")
+    assert os.getuid() != 0 or set(facts["Uid"].split()) == {"65534"}
 
 
 def test_a_template_error_is_told_in_a_sentence(pool: TemplatePool) -> None:
