@@ -26,7 +26,8 @@ STATUS_OF = {
     "insufficient_role": 403, "unsupported_token_type": 403, "service_api_disabled": 403,
     "access_mode_denied": 403, "csrf_failed": 403, "account_inactive": 403, "not_found": 404,
     "conflict": 409, "already_resolved": 409, "request_entity_too_large": 413, "unsupported_media_type": 415,
-    "invalid_param": 422, "not_runnable": 422, "run_not_streamable": 422, "too_many_requests": 429,
+    "invalid_param": 422, "not_runnable": 422, "run_not_streamable": 422, "invalid_form_data": 400,
+    "human_input_form_submitted": 412, "human_input_form_expired": 412, "too_many_requests": 429,
     "rate_limit_error": 429, "internal_server_error": 500, "service_unavailable": 503,
 }  # fmt: skip
 

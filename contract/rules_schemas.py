@@ -60,7 +60,8 @@ def parameters(document: Document) -> Iterator[Finding]:
             place = f"{method} {path} {parameter['name']}"
             if not parameter.get("description"):
                 yield place, "needs a description"
-            if parameter["in"] == "path" and parameter["schema"] != {"type": "string", "format": "uuid"}:
+            named_id = parameter["in"] == "path" and parameter["name"].endswith("_id")
+            if named_id and parameter["schema"] != {"type": "string", "format": "uuid"}:
                 yield place, "an id in a path is a UUID"
             schema = resolve(document, parameter["schema"])
             if schema.get("type") == "string" and not schema.keys() & {"enum", "format", "pattern"}:

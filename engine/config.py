@@ -15,6 +15,13 @@ class EngineConfig:
 
     ``allowed_hosts`` names hosts that HTTP request nodes may reach although their address is private;
     ``allow_private_addresses`` opens them all. ``ping_seconds`` and ``retry_ms`` shape the event streams.
+
+    ``secret_key`` and ``public_url`` make the links of forms; the key also seals what paused runs remember, so
+    every process that is to take them up needs the same. ``form_seconds`` bounds how long any form waits,
+    ``sweep_seconds`` says how often forms and lost runs are looked for. A worker holds its runs for
+    ``lease_seconds`` at a time; a run is kept for another worker every ``checkpoint_seconds`` between two
+    nodes (0: only at pauses), and when the server stops, if its nodes are done within ``release_seconds``.
+    ``max_run_bytes`` bounds all events of a run together.
     """
 
     max_execution_seconds: float = 1200
@@ -35,3 +42,10 @@ class EngineConfig:
     models: ModelTable = field(default_factory=ModelTable)
     secret_key: str = ""
     tool_credentials: Mapping[str, str] = field(default_factory=dict)
+    max_run_bytes: int = 64 * 1024 * 1024
+    public_url: str = ""
+    form_seconds: float = 7 * 86400
+    sweep_seconds: float = 5
+    lease_seconds: float = 30
+    checkpoint_seconds: float = 5
+    release_seconds: float = 3

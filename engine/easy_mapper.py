@@ -16,6 +16,8 @@ from engine.moderation import OutputCheck
 class EasyMapper:
     """One per run; it also ends the run when the author's word list says so."""
 
+    repeats = 0  # these runs never stand still, so no node is started again
+
     def __init__(self, live: LiveRun, config: Mapping[str, Any]) -> None:
         self._live, self._payloads = live, live.payloads
         self._agent = live.context.mode == "agent-chat"

@@ -11,9 +11,10 @@ from graphon.engine import Engine
 
 from engine.address_guard import AddressGuard
 from engine.code_executor import CodeExecutor
-from engine.config import EngineConfig
 from engine.easy_mapper import EasyMapper
 from engine.file_runtime import FileRuntime
+from engine.form_desk import FormDesk
+from engine.gate import Gate
 from engine.graph import GraphRefused, build, graph_of
 from engine.http_client import GuardedHttpClient
 from engine.jsonable import jsonable
@@ -21,12 +22,14 @@ from engine.layers import ConversationLayer, PublishLayer
 from engine.live import LiveRun
 from engine.mapper import Mapper
 from engine.memory import History
-from engine.sandbox.pool import SandboxPool
+from engine.saved import Saved
 from engine.services import Renderer, Services
-from engine.templates import TemplatePool
+from engine.standstill import Pauses, Standstill
 from engine.tools.custom import finder
 from engine.tools.registry import Toolbox
 from engine.tools.tool import ToolContext
+from engine.workplace import Workplace
+from store import forms
 from store.clock import current
 
 logger = logging.getLogger(__name__)
@@ -49,7 +52,8 @@ class EngineProgress:
         state = self._engine.runtime_state
         usage = state.llm_usage
         counts = {name: int(getattr(usage, name)) for name in _USAGE}
-        return state.total_tokens, state.node_run_steps, state.graph_execution.exceptions_count, counts
+        steps = state.node_run_steps - self._mapper.repeats
+        return state.total_tokens, steps, state.graph_execution.exceptions_count, counts
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs so far."""
@@ -64,18 +68,15 @@ _USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 def execute(
-    live: LiveRun,
-    config: EngineConfig,
-    templates: TemplatePool,
-    sandbox: SandboxPool,
-    save: Callable[[dict[str, Any]], None],
+    live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None], saved: Saved | None = None
 ) -> None:
-    """Run ``live`` to its end; returns when the engine is done with it. Never raises.
+    """Run ``live`` until it ends or stands still; returns when the engine is done with it. Never raises.
 
-    ``save`` stores the conversation's variables (all of them) each time one is written.
+    ``save`` stores the conversation's variables (all of them) each time one is written. ``saved`` is what the
+    run remembers from before it stood still.
     """
     try:
-        _run(live, config, templates, sandbox, save)
+        _run(live, place, save, saved)
     except GraphRefused as error:
         live.end("failed", str(error))
     except Exception:
@@ -83,36 +84,16 @@ def execute(
         live.end("failed", INTERNAL)
 
 
-def _run(
-    live: LiveRun,
-    config: EngineConfig,
-    templates: TemplatePool,
-    sandbox: SandboxPool,
-    save: Callable[[dict[str, Any]], None],
-) -> None:
+def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None], saved: Saved | None) -> None:
     context = live.context
     live.begin()
-    guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
-    http_client = GuardedHttpClient(guard, live.cancel, config.max_http_bytes)
-    services = Services(
-        cancel=live.cancel,
-        renderer=Renderer(templates, live.cancel),
-        code=CodeExecutor(sandbox, live.cancel),
-        http_client=http_client,
-        history=History(context.history).beside([context.query or ""]) if context.is_chat else None,
-        max_output_characters=config.max_output_characters,
-        tools=Toolbox(
-            ToolContext(live.cancel, http_client, current().now),
-            finder(context.app_id, config.secret_key, config.tool_credentials),
-        ),
-        models=config.models,
-        files=live.files,
-        file_runtime=FileRuntime(live.files, http_client),
-    )
-    engine = build(context, services)
+    desk = FormDesk(place.links, forms.of_run(context.run_id) if saved else ())
+    gate = Gate(place.config.checkpoint_seconds if context.is_flow else 0)
+    engine = build(context, _services(live, place, desk), saved=saved.state if saved else None, channel=gate)
+    gate.attach(engine)
     mapper: Mapper | EasyMapper
     if context.is_flow:
-        mapper = Mapper(live.payloads, graph_of(context.document))
+        mapper = Mapper(live.payloads, graph_of(context.document), desk.decided)
     else:
         mapper = EasyMapper(live, context.document["model_config"])
     live.progress = EngineProgress(engine, mapper)
@@ -126,37 +107,71 @@ def _run(
         logger.error("Run %s: an event could not be sent", context.run_id, exc_info=error)
         live.end("failed", INTERNAL)
 
-    publisher = PublishLayer(engine, _publisher(live, mapper, config.max_execution_steps), broke)
+    publish = _Publisher(live, mapper, place.config.max_execution_steps, saved.steps if saved else 0)
+    layer = PublishLayer(engine, publish, broke, saved.filter if saved else None)
     # The variables first: the text that the filter lets through may show what was just written.
     engine.add_layer(ConversationLayer(engine, save_variable, broke))
-    engine.add_layer(publisher)
-    ending = _drive(live, engine)
-    publisher.flush()
+    engine.add_layer(layer)
+    pauses = None
+    # Only flows stand still: the other modes have no node that asks, and nothing to go on from.
+    if isinstance(mapper, Mapper):
+        if saved is not None:
+            mapper.loads(saved.mapper)
+        still = Standstill(live, place, engine, mapper, layer, desk, lambda: publish.steps)
+        pauses = Pauses(live, gate, still)
+    while isinstance(ending := _drive(live, engine, gate), ev.GraphRunPausedEvent):
+        if pauses is None or pauses.stay(ending):
+            return
+    layer.flush()
     _end(live, ending)
 
 
-def _publisher(live: LiveRun, mapper: Mapper | EasyMapper, max_steps: int) -> Callable[[ev.EngineEvent], None]:
-    steps = 0
+def _services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
+    config, context = place.config, live.context
+    guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
+    http_client = GuardedHttpClient(guard, live.cancel, config.max_http_bytes)
+    return Services(
+        cancel=live.cancel,
+        renderer=Renderer(place.templates, live.cancel),
+        code=CodeExecutor(place.sandbox, live.cancel),
+        http_client=http_client,
+        history=History(context.history).beside([context.query or ""]) if context.is_chat else None,
+        forms=desk,
+        max_output_characters=config.max_output_characters,
+        tools=Toolbox(
+            ToolContext(live.cancel, http_client, current().now),
+            finder(context.app_id, config.secret_key, config.tool_credentials),
+        ),
+        models=config.models,
+        files=live.files,
+        file_runtime=FileRuntime(live.files, http_client),
+    )
 
-    def publish(event: ev.EngineEvent) -> None:
-        nonlocal steps
-        if live.ended.is_set():
+
+class _Publisher:
+    """Sends what the engine tells, and counts the nodes it starts."""
+
+    def __init__(self, live: LiveRun, mapper: Mapper | EasyMapper, max_steps: int, steps: int) -> None:
+        self._live, self._mapper, self._max_steps, self.steps = live, mapper, max_steps, steps
+
+    def __call__(self, event: ev.EngineEvent) -> None:
+        if self._live.ended.is_set():
             return
         if isinstance(event, ev.NodeRunStartedEvent) and not isinstance(event, ev.NodeRunRetryEvent):
-            steps += 1
-            if steps > max_steps:
-                live.end("failed", f"Aborted: Maximum execution steps exceeded: {steps} > {max_steps}")
+            self.steps += 1
+            if self.steps > self._max_steps:
+                message = f"Aborted: Maximum execution steps exceeded: {self.steps} > {self._max_steps}"
+                self._live.end("failed", message)
                 return
-        live.emit(lambda: mapper.events(event))
-        if isinstance(mapper, EasyMapper) and mapper.replaced() is not None:
-            live.end("succeeded", None, {"answer": mapper.replaced(), "files": []})
-
-    return publish
+        self._live.emit(lambda: self._mapper.events(event))
+        if isinstance(self._mapper, EasyMapper) and (answer := self._mapper.replaced()) is not None:
+            self._live.end("succeeded", None, {"answer": answer, "files": []})
 
 
-def _drive(live: LiveRun, engine: Engine) -> ev.EngineEvent | None:
+def _drive(live: LiveRun, engine: Engine, gate: Gate) -> ev.EngineEvent | None:
     """Let the engine work; returns its last event. The engine raises after a failure it has already told."""
     last: ev.EngineEvent | None = None
+    gate.resumed()
     with live.cancel.hook(lambda: engine.request_abort("ended")):
         try:
             for event in engine.run():

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from engine.log import EventLog, Follower
 from engine.variables import WORKFLOW_MODES
 from store import events as stored
 from store import runs as rows
+
+if TYPE_CHECKING:
+    from engine.machine import Machine
 
 _PAGE = 500
 _POLL_SECONDS = 0.5
@@ -25,8 +29,52 @@ def is_last(payload: str, mode: str) -> bool:
     return payload.startswith(_LAST[mode in WORKFLOW_MODES])
 
 
-async def live_batches(log: EventLog, after: int, idle: float) -> AsyncIterator[list[tuple[int, str]]]:
-    """Yield lists of (number, payload) of a live run; an empty list after ``idle`` quiet seconds."""
+def is_pause(payload: str) -> bool:
+    """Whether an event tells of people that the run waits for."""
+    return payload.startswith(('{"event":"human_input_required"', '{"event":"workflow_paused"'))
+
+
+async def batches(
+    machine: Machine, run_id: str, after: int, idle: float, through_pauses: bool
+) -> AsyncIterator[list[tuple[int, str]]]:
+    """Yield lists of (number, payload) after a number; an empty list after ``idle`` quiet seconds.
+
+    Read from memory while this process executes the run, else from the store. Ends with the run; also when
+    it waits for people, unless ``through_pauses``.
+    """
+    quiet = 0.0
+    while not machine.closed:
+        live = machine.live.get(run_id)
+        if live is not None and not live.log.finished:
+            async for batch in _live(live.log, after, idle):
+                after = batch[-1][0] if batch else after
+                yield batch
+            if not live.log.halted or live.abandoned or not through_pauses:
+                # Let go, not paused: whoever goes on with it may be another process, and this one may end.
+                return
+            continue
+        row, batch = await asyncio.to_thread(_read, run_id, after)
+        if batch:
+            quiet, after = 0.0, batch[-1][0]
+            yield batch
+            if row is not None and is_last(batch[-1][1], row.mode):
+                return
+            continue
+        if row is None or row.is_over or (row.status == "paused" and not through_pauses):
+            return
+        await asyncio.sleep(_POLL_SECONDS)
+        quiet += _POLL_SECONDS
+        if quiet >= idle:
+            quiet = 0.0
+            yield []
+
+
+async def _live(log: EventLog, after: int, idle: float) -> AsyncIterator[list[tuple[int, str]]]:
+    while after < log.base and (batch := await asyncio.to_thread(stored.read, log.run_id, after, _PAGE)):
+        # What the run told before it stood still is in the store only.
+        batch = [one for one in batch if one[0] <= log.base]
+        after = batch[-1][0]
+        yield batch
     follower = Follower()
     log.join(follower)
     try:
@@ -49,39 +97,30 @@ async def live_batches(log: EventLog, after: int, idle: float) -> AsyncIterator[
         log.leave(follower)
 
 
-async def stored_batches(run_id: str, after: int, idle: float) -> AsyncIterator[list[tuple[int, str]]]:
-    """Yield lists of (number, payload) from the store, looking again until the run is over."""
-    quiet = 0.0
-    while True:
-        mode, over, batch = await asyncio.to_thread(_read, run_id, after)
-        if batch:
-            quiet, after = 0.0, batch[-1][0]
-            yield batch
-            if is_last(batch[-1][1], mode):
-                return
-            continue
-        if over:
-            return
-        await asyncio.sleep(_POLL_SECONDS)
-        quiet += _POLL_SECONDS
-        if quiet >= idle:
-            quiet = 0.0
-            yield []
+def opening(run_id: str, snapshot: bool) -> tuple[list[tuple[int, str]], int]:
+    """Return what a reader without a position is told at once and nothing more (for a run that is over), and
+    the number of the event after which its last part begins: pauses before it are over.
+    """
+    row = rows.for_worker(run_id)
+    if row is None:
+        return [], 0
+    if row.is_over and not snapshot:
+        return closing_events(row), 0
+    return [], row.resumed_after
 
 
-def closing_events(run_id: str) -> list[tuple[int, str]]:
+def closing_events(row: rows.Run) -> list[tuple[int, str]]:
     """Return how a finished run of a workflow ended: its last event; for a chat its whole answer and
     ``message_end`` before it. Without a workflow a run is short: its events are told as they were.
 
     The answer comes as one ``message`` under the number just before ``message_end``: a reader that is cut off
     after it continues with what it has not seen.
     """
-    row = rows.for_worker(run_id)
-    if row is None or row.mode not in WORKFLOW_MODES:
+    if row.mode not in WORKFLOW_MODES:
         return []
     answer, message, tail = [], None, []
     after = 0
-    while batch := stored.read(run_id, after, _PAGE):
+    while batch := stored.read(row.id, after, _PAGE):
         for seq, payload in batch:
             after = seq
             if payload.startswith('{"event":"message",'):
@@ -95,7 +134,7 @@ def closing_events(run_id: str) -> list[tuple[int, str]]:
     return [(tail[0][0] - 1, json.dumps(whole, ensure_ascii=False, separators=(",", ":"))), *tail]
 
 
-def _read(run_id: str, after: int) -> tuple[str, bool, list[tuple[int, str]]]:
-    # In this order: a run's events are written before its row says that it is over.
+def _read(run_id: str, after: int) -> tuple[rows.Run | None, list[tuple[int, str]]]:
+    # In this order: a run's events are written before its row says that it is over, or that it waits.
     row = rows.for_worker(run_id)
-    return row.mode if row else "", row is None or row.is_over, stored.read(run_id, after, _PAGE)
+    return row, stored.read(run_id, after, _PAGE)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphon.engine import Engine
+from graphon.engine.command.protocol import CommandChannel
 from graphon.graph.graph import Graph
 from graphon.runtime.init_params import InitParams
 from graphon.runtime.runtime_state import RuntimeState
@@ -30,13 +31,18 @@ class GraphRefused(ValueError):
     """The definition's graph cannot be run at all; the text says why."""
 
 
-def build(context: RunContext, services: Services) -> Engine:
-    """Return an engine ready to run. Raises `GraphRefused`."""
+def build(
+    context: RunContext, services: Services, *, saved: str | None = None, channel: CommandChannel | None = None
+) -> Engine:
+    """Return an engine ready to run, from the beginning or from a saved state. Raises `GraphRefused`."""
     graph_config = graph_of(context.document)
     start = next((n["id"] for n in graph_config["nodes"] if n["data"].get("type") == "start"), None)
     if start is None:
         raise GraphRefused("The workflow has no start node")
-    state = RuntimeState(variable_pool=_pool(context, start), start_at=time.time(), workflow_id=context.version_id)
+    if saved is None:
+        state = RuntimeState(variable_pool=_pool(context, start), start_at=time.time(), workflow_id=context.version_id)
+    else:
+        state = RuntimeState.from_snapshot(saved)
     params = InitParams(workflow_id=context.version_id, graph_config=graph_config, run_context={}, call_depth=0)
     try:
         graph = Graph.init(
@@ -50,6 +56,7 @@ def build(context: RunContext, services: Services) -> Engine:
         graph=graph,
         runtime_state=state,
         workers=workers_for(graph_config, services.models),
+        command_channel=channel,
         file_runtime=services.file_runtime,
     )
 

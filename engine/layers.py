@@ -22,15 +22,27 @@ class PublishLayer(Layer):
     """Puts engine events through the response filter (which orders the answer's text) and hands them on."""
 
     def __init__(
-        self, engine: Engine, publish: Callable[[EngineEvent], None], failed: Callable[[Exception], None]
+        self,
+        engine: Engine,
+        publish: Callable[[EngineEvent], None],
+        failed: Callable[[Exception], None],
+        saved: str | None = None,
     ) -> None:
         super().__init__()
-        self._filter = ResponseStreamFilter()
+        self._filter, self._ready = ResponseStreamFilter(), False
+        if saved is not None:
+            self._filter.loads(saved)
         self._engine, self._publish, self._failed = engine, publish, failed
 
     def on_graph_start(self) -> None:
-        """Prepare the filter for this run's graph."""
-        self._filter.initialize(EngineEventFilterContext.from_engine(self._engine))
+        """Prepare the filter for this run's graph, once: what it holds outlives a pause."""
+        if not self._ready:
+            self._filter.initialize(EngineEventFilterContext.from_engine(self._engine))
+            self._ready = True
+
+    def dumps(self) -> str:
+        """Return what the filter holds, for a later `PublishLayer`."""
+        return self._filter.dumps()
 
     def on_event(self, event: EngineEvent) -> None:
         """Hand on what the filter lets through."""

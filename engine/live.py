@@ -24,6 +24,8 @@ from engine.writer import Writer
 
 logger = logging.getLogger(__name__)
 
+STOPPED = "Stopped by user."
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -53,6 +55,15 @@ class Progress(Protocol):
         """Return a last event for each node still at work."""
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What a run brings along from the process that ran it before; nothing for a new one."""
+
+    answer: str = ""
+    elapsed: float = 0.0
+    resumes: bool = False
+
+
 class LiveRun:
     """Thread-safe: the engine's threads emit, any thread may `end`; what comes after that is dropped."""
 
@@ -63,6 +74,8 @@ class LiveRun:
         writer: Writer,
         record: Callable[[RunContext, Outcome], None],
         now: Callable[[], int],
+        carried: Carried = Carried(),
+        max_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self.context, self.log, self.cancel = context, log, CancelToken()
         self.payloads = Payloads(context)
@@ -71,11 +84,15 @@ class LiveRun:
         # Why the run broke, as its last event will say if it does.
         self.cause = INTERNAL
         self.ended = threading.Event()
+        self.abandoned = False
         self._writer, self._record, self._now = writer, record, now
         self._mask = Mask(secrets_of(context.document))
         self._began = time.monotonic()
         self._started = False
-        self._answer: list[str] = []
+        self._carried = carried
+        self._answer: list[str] = [carried.answer] if carried.answer else []
+        self._bytes, self._max_bytes = 0, max_bytes
+        self._release: Callable[[], None] | None = None
         self._lock = threading.RLock()
 
     def begin(self) -> None:
@@ -85,7 +102,8 @@ class LiveRun:
                 self._started = True
                 self._began = time.monotonic()
                 if self.context.is_flow:
-                    self._put(self.payloads.workflow_started())
+                    reason = "resumption" if self._carried.resumes else "initial"
+                    self._put(self.payloads.workflow_started(reason))
 
     def emit(self, produce: Callable[[], Iterable[dict[str, Any]]]) -> None:
         """Send what ``produce`` makes, unless the run has ended.
@@ -100,7 +118,69 @@ class LiveRun:
                     self._answer.append(payload["answer"])
                 elif payload["event"] == "message_replace":
                     self._answer = [payload["answer"]]
+                elif payload["event"] == "text_chunk":
+                    self._answer.append(payload["data"]["text"])
                 self._put(payload)
+                if self._bytes > self._max_bytes:
+                    self.end("failed", f"Aborted: Maximum output size exceeded: more than {self._max_bytes} bytes", {})
+                    return
+
+    def halt(
+        self,
+        produce: Callable[[], list[dict[str, Any]]],
+        store: Callable[[int, list[str]], bool],
+        *,
+        last: bool = True,
+    ) -> bool:
+        """Stand still: have ``store`` keep the next events and all that belongs to them, if the run has not ended.
+
+        ``store`` is given the first event's number and the events; if it returns false nothing has happened.
+        With ``last`` nothing is sent after them in this process.
+        """
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            texts = [self._text(payload) for payload in produce()]
+            if not self.log.halt(texts, lambda first: store(first, texts), last=last):
+                return False
+            if last:
+                self.ended.set()
+        return True
+
+    def abandon(self, reason: str) -> None:
+        """Let go of the run without a word: another worker has it, or will."""
+        with self._lock:
+            if self.ended.is_set():
+                return
+            self.ended.set()
+            self.abandoned = True
+            self.log.abandon()
+        self.cancel.trip(reason)
+
+    def clean(self, value: Any) -> Any:
+        """Return JSON values without the values of secrets."""
+        return orjson.loads(self._text(value))
+
+    def on_release(self, action: Callable[[], None]) -> None:
+        """Have `release` call ``action``."""
+        self._release = action
+
+    def release(self) -> bool:
+        """Ask the run to stand still soon so that another process can go on; False if it cannot be asked."""
+        if self._release is None:
+            return False
+        self._release()
+        return True
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of work so far, in this process and before."""
+        return round(self._carried.elapsed + time.monotonic() - self._began, 6)
+
+    @property
+    def answer(self) -> str:
+        """The text told so far."""
+        return "".join(self._answer)
 
     def end(self, status: str, error: str | None = None, outputs: Mapping[str, Any] | None = None) -> bool:
         """End the run: last events, then the store, then the readers. Returns False if it had ended already.
@@ -120,10 +200,12 @@ class LiveRun:
         return True
 
     def _put(self, payload: dict[str, Any]) -> None:
-        self.log.append(self._text(payload))
+        text = self._text(payload)
+        self._bytes += len(text)
+        self.log.append(text)
         self._writer.mark(self.log)
 
-    def _text(self, payload: dict[str, Any] | list[Any]) -> str:
+    def _text(self, payload: Any) -> str:
         tree = jsonable(payload)
         text = orjson.dumps(tree).decode()
         if MARK in text:
@@ -135,14 +217,13 @@ class LiveRun:
         if self.progress is not None:
             tokens, steps, exceptions, usage = self.progress.figures()
             outputs = self.progress.outputs() if outputs is None else outputs
-        answer = "".join(self._answer)
+        answer = self.answer
         found = jsonable(dict(outputs or {}))
         if self.context.is_chat and status not in ("succeeded", "partial-succeeded") and answer:
             found = {"answer": answer, "files": []}
         # What is stored is as clean as what was sent: an answer comes back as a later turn's history.
-        found, error, answer = orjson.loads(self._text([found, error, answer]))
-        elapsed = round(time.monotonic() - self._began, 6)
-        return Outcome(status, found, error, elapsed, tokens, steps, exceptions, usage, answer)
+        found, error, answer = self.clean([found, error, answer])
+        return Outcome(status, found, error, self.elapsed, tokens, steps, exceptions, usage, answer)
 
     def _last_events(self, outcome: Outcome) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []

@@ -42,9 +42,12 @@ class Follower:
 class EventLog:
     """Thread-safe; `append` and `finish` are for the run, the rest for readers and the writer."""
 
-    def __init__(self, run_id: str, append: Append) -> None:
+    def __init__(self, run_id: str, append: Append, base: int = 0) -> None:
         self.run_id = run_id
-        self.finished = False
+        # The number of the last event that an earlier part of the run has stored.
+        self.base = base
+        # Nothing comes after this in this log; `halted` says that the run itself goes on another time.
+        self.finished = self.halted = False
         self._append = append
         self._entries: list[str] = []
         self._written = 0
@@ -78,6 +81,38 @@ class EventLog:
         for follower in followers:
             follower.wake()
 
+    def halt(self, payloads: Sequence[str], store: Callable[[int], bool], *, last: bool) -> bool:
+        """Have ``store`` keep the next events and whatever belongs to them; it is given the first's number.
+
+        Returns what ``store`` returned; only if that is true do readers learn of the events. ``last`` says
+        that nothing comes after them in this log. Raises RuntimeError when earlier events cannot be stored.
+        """
+        self.flush()
+        with self._write_lock:
+            with self._lock:
+                if self._written != len(self._entries):
+                    raise RuntimeError("the events before this moment could not be stored")
+                first = self.base + self._written + 1
+            if not store(first):
+                return False
+            with self._lock:
+                self._entries.extend(payloads)
+                self._written = len(self._entries)
+                self.finished = self.halted = last
+                followers = list(self._followers)
+        for follower in followers:
+            follower.wake()
+        return True
+
+    def abandon(self) -> None:
+        """Send the readers away: the rest is told elsewhere. What could not be stored is lost."""
+        self.flush()
+        with self._lock:
+            self.finished = self.halted = True
+            followers = list(self._followers)
+        for follower in followers:
+            follower.wake()
+
     def flush(self, more: Sequence[str] = ()) -> None:
         """Write what is not yet in the store, and ``more`` after it."""
         with self._write_lock:
@@ -86,7 +121,7 @@ class EventLog:
             if not batch:
                 return
             try:
-                self._append(self.run_id, first + 1, batch)
+                self._append(self.run_id, self.base + first + 1, batch)
             except Exception:
                 # Live readers are served from memory; the next flush tries the same events again.
                 logger.exception("Events of run %s could not be written", self.run_id)
@@ -95,9 +130,10 @@ class EventLog:
                 self._written = max(self._written, first + len(batch) - len(more))
 
     def since(self, seq: int) -> tuple[list[tuple[int, str]], bool]:
-        """Return the events after ``seq`` and whether nothing can come after them."""
+        """Return the events after ``seq`` (``base`` or more) and whether nothing can come after them."""
         with self._lock:
-            found = [(number + 1, self._entries[number]) for number in range(seq, len(self._entries))]
+            places = range(max(0, seq - self.base), len(self._entries))
+            found = [(self.base + place + 1, self._entries[place]) for place in places]
             return found, self.finished
 
     def join(self, follower: Follower) -> None:

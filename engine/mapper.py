@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from graphon import engine_events as ev
 
+from engine.form_told import told
 from engine.jsonable import jsonable
 from engine.payloads import Payloads
 from engine.truncate import truncate
+from store.forms import Form
 
 _CONTAINERS = ("iteration", "loop")
 _SILENT = (*_CONTAINERS, "iteration-start", "loop-start")
@@ -26,7 +28,11 @@ def unix(moment: datetime | None) -> int:
 class Mapper:
     """Holds what the events of one run need to know about each other: running numbers and open nodes."""
 
-    def __init__(self, payloads: Payloads, graph: Mapping[str, Any]) -> None:
+    def __init__(self, payloads: Payloads, graph: Mapping[str, Any], decided: Callable[[str], Form | None]) -> None:
+        # The form of an execution that waited, once it is answered or out of time.
+        self._decided = decided
+        # How often a node that waits for a form was started again.
+        self.repeats = 0
         self._payloads = payloads
         self._nodes = {node["id"]: node["data"] for node in graph["nodes"]}
         self._count = 0
@@ -34,6 +40,17 @@ class Mapper:
         self._open: dict[str, dict[str, Any]] = {}
         # Iterations over an empty list, which send nothing.
         self._empty: set[str] = set()
+
+    def dumps(self) -> dict[str, Any]:
+        """Return what `loads` takes, as plain JSON values."""
+        opened = [{**one, "began": one["began"].isoformat()} for one in self._open.values()]
+        return {"count": self._count, "repeats": self.repeats, "open": opened, "empty": sorted(self._empty)}
+
+    def loads(self, saved: Mapping[str, Any]) -> None:
+        """Take up the numbers and the open nodes of the process that ran this before."""
+        self._count, self.repeats, self._empty = saved["count"], saved["repeats"], set(saved["empty"])
+        for one in saved["open"]:
+            self._open[one["id"]] = {**one, "began": datetime.fromisoformat(one["began"])}
 
     def events(self, event: ev.EngineEvent) -> Iterator[dict[str, Any]]:
         """Yield the payloads (none, for most internal events) that an engine event stands for."""
@@ -45,7 +62,7 @@ class Mapper:
                 yield self._retry(event)
             case ev.NodeRunStartedEvent():
                 if self._kind(event) not in _SILENT:
-                    yield self._started(event)
+                    yield from self._started(event)
             case ev.NodeRunSucceededEvent():
                 yield from self._finished(event, "succeeded", None)
             case ev.NodeRunFailedEvent():
@@ -94,7 +111,15 @@ class Mapper:
             "loop_id": owner if kind == "loop" else None,
         }
 
-    def _started(self, event: ev.NodeRunStartedEvent) -> dict[str, Any]:
+    def _started(self, event: ev.NodeRunStartedEvent) -> Iterator[dict[str, Any]]:
+        shared = self._open.get(event.id)
+        if shared is not None:
+            # The engine runs a node that waited again. While it goes on waiting there is nothing new to tell.
+            self.repeats += 1
+            if form := self._decided(event.id):
+                yield self._start(shared)
+                yield self._payloads.workflow_event(*told(form))
+            return
         self._count += 1
         shared = {
             "id": event.id,
@@ -109,8 +134,12 @@ class Mapper:
             **self._scope(event),
         }
         self._open[event.id] = shared
-        data = {k: v for k, v in shared.items() if k not in ("began", "iteration_id", "loop_id")}
-        return self._payloads.workflow_event("node_started", {**data, "extras": {}, **self._scope(event)})
+        yield self._start(shared)
+
+    def _start(self, shared: dict[str, Any]) -> dict[str, Any]:
+        scope = {k: shared[k] for k in ("iteration_id", "loop_id")}
+        data = {k: v for k, v in shared.items() if k not in ("began", *scope)}
+        return self._payloads.workflow_event("node_started", {**data, "extras": {}, **scope})
 
     def _finished(
         self,

@@ -39,6 +39,7 @@ from engine.agents.kinds import agent, easy_agent
 from engine.agents.node import AgentNode
 from engine.code_executor import limits
 from engine.file_runtime import MadeFiles
+from engine.human_input import HumanInputNode
 from engine.model_nodes import Classifier, Extractor
 from engine.services import Serializer, Services
 from engine.tools.runtime import ToolRuntime
@@ -127,6 +128,10 @@ def _tool(services: Services, data: Any) -> dict[str, Any]:
     return {"tool_file_manager": MadeFiles(services.files), "runtime": ToolRuntime(services.tools)}
 
 
+def _human_input(services: Services, data: Any) -> dict[str, Any]:
+    return {"desk": services.forms}
+
+
 KINDS: dict[str, Kind] = {
     T.START: Kind(StartNode),
     T.END: Kind(EndNode),
@@ -150,6 +155,7 @@ KINDS: dict[str, Kind] = {
     T.AGENT: Kind(AgentNode, agent),
     T.TOOL: Kind(ToolNode, _tool),
     "easy-agent": Kind(EasyAgentNode, easy_agent),
+    T.HUMAN_INPUT: Kind(HumanInputNode, _human_input),
 }
 _FIRST_ASSIGNER = Kind(AssignerV1)
 

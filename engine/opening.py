@@ -10,7 +10,7 @@ from typing import Any
 from engine.checks import Plan
 from engine.context import RunContext
 from engine.live import Outcome
-from store import conversations
+from store import conversations, db
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
@@ -18,8 +18,10 @@ from store.caller import Caller
 _SHORT, _LONG = 20, 50  # characters of a conversation's name
 
 
-def open_run(app: App, caller: Caller, plan: Plan) -> tuple[RunContext, rows.Run]:
-    """Store a run that is about to start; for a chat also its message, and its conversation if new."""
+def open_run(
+    app: App, caller: Caller, plan: Plan, worker: str = "", lease_seconds: float = 0
+) -> tuple[RunContext, rows.Run]:
+    """Store a run that ``worker`` is about to start; for a chat also its message, and its conversation if new."""
     conversation, message_id = plan.conversation, None
     chat: dict[str, Any] = {}
     if app.mode != "workflow":
@@ -41,6 +43,8 @@ def open_run(app: App, caller: Caller, plan: Plan) -> tuple[RunContext, rows.Run
         conversation_id=conversation.id if conversation else None,
         message_id=message_id,
         query=plan.query,
+        worker=worker,
+        lease_seconds=lease_seconds,
     )
     context = RunContext(
         run_id=row.id,
@@ -61,9 +65,13 @@ def open_run(app: App, caller: Caller, plan: Plan) -> tuple[RunContext, rows.Run
     return context, row
 
 
-def record_end(context: RunContext, outcome: Outcome) -> None:
-    """Store how a run ended, and the answer of its message (also a partial one)."""
-    rows.finish(
+@db.writes
+def record_end(context: RunContext, outcome: Outcome, worker: str | None = None) -> None:
+    """Store how a run ended, and the answer of its message (also a partial one).
+
+    Nothing is stored when the run is not ``worker``'s any more: another one tells how it ends.
+    """
+    ended = rows.finish(
         context.run_id,
         outcome.status,
         outcome.outputs,
@@ -72,8 +80,9 @@ def record_end(context: RunContext, outcome: Outcome) -> None:
         outcome.tokens,
         outcome.steps,
         outcome.exceptions,
+        worker=worker,
     )
-    if context.message_id is not None:
+    if ended and context.message_id is not None:
         status = {"failed": "error", "stopped": "stopped"}.get(outcome.status, "normal")
         conversations.finish_message(
             context.message_id,

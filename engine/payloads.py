@@ -63,8 +63,11 @@ class Payloads:
         metadata = {"usage": usage, "retriever_resources": []}
         return self._message("message_end", metadata=metadata, files=files if self._context.is_flow else files or None)
 
-    def workflow_started(self) -> dict[str, Any]:
-        """Make the first event: the inputs and the ``sys.*`` values, without the conversation's id."""
+    def workflow_started(self, reason: str = "initial") -> dict[str, Any]:
+        """Make the first event: the inputs and the ``sys.*`` values, without the conversation's id.
+
+        ``reason`` is ``resumption`` when the run goes on after it stood still.
+        """
         context = self._context
         system = {f"sys.{k}": v for k, v in context.system_values().items() if k != "conversation_id"}
         return self.workflow_event(
@@ -74,7 +77,7 @@ class Payloads:
                 "workflow_id": context.version_id,
                 "inputs": {**context.inputs, **system},
                 "created_at": context.created_at,
-                "reason": "initial",
+                "reason": reason,
             },
         )
 
@@ -110,3 +113,43 @@ class Payloads:
                 "files": shown(outputs),
             },
         )
+
+    def form_required(self, form_id: str, node_id: str, shown: dict[str, Any]) -> dict[str, Any]:
+        """Make the event of a form that waits; `engine.form_links` puts token and link in when it is sent."""
+        return self.workflow_event("human_input_required", _form(form_id, node_id, shown))
+
+    def workflow_paused(
+        self,
+        forms: list[tuple[str, str, dict[str, Any]]],
+        *,
+        outputs: dict[str, Any],
+        elapsed: float,
+        tokens: int,
+        steps: int,
+    ) -> dict[str, Any]:
+        """Make the last event before a run waits; ``forms`` are (id, node id, what is shown)."""
+        reasons = []
+        for form in forms:
+            told = _form(*form)
+            del told["display_in_ui"]
+            reasons.append({"TYPE": "human_input_required", **told})
+        context = self._context
+        return self.workflow_event(
+            "workflow_paused",
+            {
+                "workflow_run_id": context.run_id,
+                "paused_nodes": list(dict.fromkeys(node_id for _, node_id, _ in forms)),
+                "outputs": outputs,
+                "reasons": reasons,
+                "status": "paused",
+                "created_at": context.created_at,
+                "elapsed_time": elapsed,
+                "total_tokens": tokens,
+                "total_steps": steps,
+            },
+        )
+
+
+def _form(form_id: str, node_id: str, shown: dict[str, Any]) -> dict[str, Any]:
+    # The log keeps only whether there is a token.
+    return {"form_id": form_id, "node_id": node_id, **shown, "form_token": shown["display_in_ui"], "form_url": None}

@@ -1,95 +1,81 @@
-"""Ending the runs that an earlier process left unfinished: a run never stays `running` for good."""
+"""Runs whose process was lost: they go on from their checkpoint, or end; none stays `running` for good."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
 
-from engine.failures import INTERNAL
-from engine.follow import is_last
-from engine.variables import WORKFLOW_MODES
-from store import conversations
+from engine import unattended
+from engine.payloads import Payloads
+from engine.worker_name import is_gone
+from store import checkpoints, leases
 from store import events as stored
 from store import runs as rows
-from store.clock import current
+from store.checkpoints import Checkpoint
 
-LOST = "The worker that ran this was lost."
+if TYPE_CHECKING:
+    from engine.machine import Machine
+    from engine.saved import Saved
+
+logger = logging.getLogger(__name__)
+
+LOST_CODE = "worker_lost"
+LOST = f"{LOST_CODE}: The process that ran this was lost."
+MAX_ATTEMPTS = 3
+_PAGE = 500
 
 
-def end_lost_runs() -> int:
-    """End each unfinished run as failed, in the store and in its event log. Returns how many there were."""
-    lost = rows.orphaned()
-    for row in lost:
-        last = stored.last_seq(row.id)
-        final = stored.read(row.id, last - 1, 1) if last else []
-        if final and is_last(final[0][1], row.mode):
-            # The process died between writing the last event and moving the row: the event is what clients
-            # saw.
-            _finish_as_told(row, json.loads(final[0][1]))
+def recover(machine: Machine) -> int:
+    """Take over the runs that no living process holds. Returns how many there were."""
+    name, seconds = machine.place.worker, machine.config.lease_seconds
+    lapsed = {row.id: row for row in leases.lapsed()}
+    gone = {row.id: row for row in leases.of_others(name) if is_gone(row.worker)}
+    taken = 0
+    for row in (lapsed | gone).values():
+        mine = leases.take(row, name, seconds)
+        if mine is None or mine.id in machine.live:
             continue
-        now = current().now()
-        elapsed = round((now - row.created_at).total_seconds(), 6)
-        end = _finished(row, elapsed, int(now.timestamp())) if row.mode in WORKFLOW_MODES else _error(row)
-        payload = json.dumps(end, separators=(",", ":"))
-        stored.append(row.id, last + 1, [payload])
-        rows.finish(row.id, "failed", {}, LOST, elapsed, 0, 0, 0)
-        _close_message(row)
-    return len(lost)
+        taken += 1
+        if mine.stop_requested:
+            unattended.end(mine, "stopped", "Stopped by user.")
+        elif mine.status == "running" and mine.attempts <= MAX_ATTEMPTS and checkpoints.get(mine.id):
+            machine.resume(mine)
+        else:
+            # A run that took its process down with it three times is not tried a fourth time.
+            end_lost(mine)
+    return taken
 
 
-def _finish_as_told(row: rows.Run, event: dict[str, Any]) -> None:
-    if row.mode in WORKFLOW_MODES:
-        data = event["data"]
-        figures = (data["elapsed_time"], data["total_tokens"], data["total_steps"], data["exceptions_count"])
-        rows.finish(row.id, data["status"], data["outputs"], data["error"], *figures)
-    elif event["event"] == "error":
-        rows.finish(row.id, "failed", {}, event["message"])
-    else:
-        rows.finish(row.id, "stopped" if row.stop_requested else "succeeded")
-    _close_message(row)
+def end_lost(row: rows.Run) -> None:
+    """End a run as failed because its process was lost."""
+    unattended.end(row, "failed", LOST)
 
 
-def _close_message(row: rows.Run) -> None:
-    if row.message_id is not None:
-        conversations.finish_message(row.message_id, answer="", status="error", error=LOST)
+def reset_to(row: rows.Run, point: Checkpoint, memory: Saved) -> int:
+    """Tell the readers what became of the events since the checkpoint; returns the number of the last event.
 
-
-def _error(row: rows.Run) -> dict[str, Any]:
-    chat = {} if row.mode == "completion" else {"conversation_id": row.conversation_id}
-    created = {"created_at": int(row.created_at.timestamp())}
-    return {
-        "event": "error",
-        **chat,
-        "message_id": row.message_id,
-        **created,
-        "task_id": row.task_id,
-        "code": INTERNAL.code,
-        "message": LOST,
-        "status": INTERNAL.status,
-    }
-
-
-def _finished(row: rows.Run, elapsed: float, now: int) -> dict[str, Any]:
-    created = int(row.created_at.timestamp())
-    ids = {"workflow_run_id": row.id, "task_id": row.task_id}
-    chat = {"conversation_id": row.conversation_id, "message_id": row.message_id, "created_at": created}
-    return {
-        "event": "workflow_finished",
-        **(chat if row.conversation_id else {}),
-        **ids,
-        "data": {
-            "id": row.id,
-            "workflow_id": row.version_id,
-            "status": "failed",
-            "outputs": {},
-            "error": LOST,
-            "elapsed_time": elapsed,
-            "total_tokens": 0,
-            "total_steps": 0,
-            "created_by": {"id": row.account_id or row.session_id},
-            "created_at": created,
-            "finished_at": now,
-            "exceptions_count": 0,
-            "files": [],
-        },
-    }
+    What was begun since then is begun again, under new execution ids. Its nodes are closed here, and text that
+    was told since then is taken back by the whole text up to the checkpoint.
+    """
+    opened: dict[str, dict[str, Any]] = {}
+    known = {one["id"] for one in memory.mapper["open"]}
+    last, told = point.seq, False
+    while batch := stored.read(row.id, last, _PAGE):
+        for seq, payload in batch:
+            last = seq
+            event = json.loads(payload)
+            told = told or event["event"] in ("message", "text_chunk")
+            if event["event"] == "node_started" and event["data"]["id"] not in known:
+                opened[event["data"]["id"]] = event["data"]
+            elif event["event"] == "node_finished":
+                opened.pop(event["data"]["id"], None)
+    payloads = Payloads(memory.context)
+    closing = [unattended.node_closed(payloads, one, "failed", LOST) for one in opened.values()]
+    if told and memory.context.is_chat:
+        closing.append(payloads.replacement(memory.answer, ""))
+    elif told:
+        closing.append(payloads.workflow_event("text_replace", {"text": memory.answer}))
+    texts = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in closing]
+    stored.append(row.id, last + 1, texts)
+    return last + len(texts)

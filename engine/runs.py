@@ -8,81 +8,55 @@ or by the first run, never by importing this module, so that the server answers 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from engine import files
+from engine import files, recovery, unattended
 from engine import follow as reading
 from engine.address_guard import AddressGuard
 from engine.checks import plan
 from engine.config import EngineConfig
-from engine.live import LiveRun
-from engine.log import EventLog
-from engine.opening import open_run, record_end, save_variables
-from engine.recovery import end_lost_runs
-from engine.sandbox.pool import SandboxPool
-from engine.templates import TemplatePool
-from engine.timers import Timers
-from engine.writer import Writer
+from engine.keeper import Keeper
+from engine.live import STOPPED
+from engine.machine import Machine
+from engine.opening import open_run
 from store import apps
-from store import events as stored
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
-from store.clock import current
-
-logger = logging.getLogger(__name__)
-
-STOPPED = "Stopped by user."
-SHUT_DOWN = "The server was shut down while this was running."
 
 
-class _Machine:
-    """The threads and pools of one configured engine."""
+class _Engine:
+    """A machine and who looks after its runs."""
 
     def __init__(self, config: EngineConfig) -> None:
-        self.config = config
-        self.pool = ThreadPoolExecutor(config.max_concurrent_runs, thread_name_prefix="run")
-        self.writer, self.timers = Writer(), Timers()
-        self.templates = TemplatePool(
-            seconds=config.template_seconds,
-            memory_bytes=config.template_memory_bytes,
-            limit=config.max_output_characters,
-        )
-        self.sandbox = SandboxPool(
-            seconds=config.code_seconds,
-            memory_bytes=config.code_memory_bytes,
-            answer_bytes=config.max_code_answer_bytes,
-        )
-        self.live: dict[str, LiveRun] = {}
-        self.lock = threading.Lock()
-        self.closed = False
+        self.machine = Machine(config)
+        self.keeper = Keeper(self.machine)
 
 
-_machine: _Machine | None = None
+_engine: _Engine | None = None
 
 
 def configure(config: EngineConfig | None = None) -> None:
-    """Prepare to run apps; the store must be open. Runs that an earlier process left unfinished are ended
-    here.
+    """Prepare to run apps; the store must be open. Runs that a lost process left unfinished go on from their
+    checkpoint or end.
     """
-    global _machine
-    if _machine is not None:
+    global _engine
+    if _engine is not None:
         shutdown()
     config = config or EngineConfig()
     guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
     files.configure(config.files, guard)
-    _machine = _Machine(config)
-    end_lost_runs()
+    _engine = _Engine(config)
+    recovery.recover(_engine.machine)
+    _engine.keeper.begin()
 
 
 def config() -> EngineConfig:
     """Return the settings in use."""
-    return _current().config
+    return machine().config
 
 
 def warm() -> None:
@@ -97,124 +71,90 @@ def start(app: App, version: apps.Version | None, caller: Caller, body: Mapping[
     ``AppRunRequest``. Refusals: those of `engine.checks.plan`, and service_unavailable while the server shuts
     down.
     """
-    machine = _current()
-    context, row = open_run(app, caller, plan(app, version, caller, body))
-    log = EventLog(row.id, stored.append)
-    live = LiveRun(context, log, machine.writer, record_end, _now)
-    with machine.lock:
-        machine.live[row.id] = live
-    try:
-        machine.pool.submit(_work, machine, live)
-    except RuntimeError:
-        # The pool was closed between the check above and here.
-        _forget(machine, live)
-        live.end("failed", SHUT_DOWN)
+    chosen = machine()
+    planned = plan(app, version, caller, body)
+    context, row = open_run(app, caller, planned, chosen.place.worker, chosen.config.lease_seconds)
+    chosen.start(context)
     return row
 
 
 def stop(run: rows.Run) -> None:
-    """End a run, with everything it is doing; when this returns its last event is written.
+    """End a run, with everything it is doing; when this returns its last event is written, if this process
+    executes it or nobody does. Another process hears of it within a second.
 
     ``run`` is a `store.runs.Run` that the caller may see. A run that has ended stays as it is.
     """
     if run.is_over:
         return
     rows.request_stop(run.id)
-    live = _current().live.get(run.id)
-    if live is not None:
-        live.end("stopped", STOPPED)
+    live = machine().live.get(run.id)
+    if live is not None and live.end("stopped", STOPPED):
+        return
+    now = rows.for_worker(run.id)
+    if now is not None and now.status == "paused":
+        # Nobody executes it. Somebody may answer its form in this moment: then it begins and finds the wish.
+        unattended.end(now, "stopped", STOPPED)
 
 
-async def follow(run_id: str, *, after: int | None = 0, snapshot: bool = False) -> AsyncIterator[tuple[int, str]]:
+async def follow(
+    run_id: str, *, after: int | None = 0, snapshot: bool = False, through_pauses: bool = False
+) -> AsyncIterator[tuple[int, str]]:
     """Yield the run's events as (number, JSON on one line), those that exist and then those that come.
 
     ``after`` is the number of the last event already seen; 0 starts at the beginning. None says that the
-    reader has no position: an unfinished run is told from the beginning, a finished one only by its ending
-    (see `engine.follow.closing_events`), unless ``snapshot`` asks for the whole. Ends after the run's last
-    event.
+    reader has no position: an unfinished run is told from where it last went on after a pause, a finished one
+    only by its ending (see `engine.follow.closing_events`); ``snapshot`` asks for the whole, in which pauses
+    that are over are left out. Ends after the run's last event, and when the run waits for people, unless
+    ``through_pauses``.
     """
-    async for batch in batches(run_id, after=after, snapshot=snapshot):
+    async for batch in batches(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses):
         for seq, payload in batch:
             yield seq, payload
 
 
 async def batches(
-    run_id: str, *, after: int | None = 0, snapshot: bool = False
+    run_id: str, *, after: int | None = 0, snapshot: bool = False, through_pauses: bool = False
 ) -> AsyncIterator[list[tuple[int, str]]]:
     """Like `follow`, but by the handful; an empty list says that nothing happened for ``ping_seconds``."""
-    machine = _current()
-    idle = machine.config.ping_seconds
-    live = machine.live.get(run_id)
-    if live is not None and not live.log.finished:
-        source = reading.live_batches(live.log, after or 0, idle)
-    elif after is None and not snapshot and (closing := await asyncio.to_thread(reading.closing_events, run_id)):
-        yield closing
-        return
-    else:
-        source = reading.stored_batches(run_id, after or 0, idle)
+    chosen, hidden = machine(), 0
+    if after is None:
+        closing, hidden = await asyncio.to_thread(reading.opening, run_id, snapshot)
+        if closing:
+            yield closing
+            return
+        after = 0 if snapshot else hidden
+    source = reading.batches(chosen, run_id, after, chosen.config.ping_seconds, through_pauses)
     async for batch in source:
-        yield batch
+        fill = chosen.place.links.fill
+        shown = [(seq, fill(text)) for seq, text in batch if seq > hidden or not reading.is_pause(text)]
+        if shown or not batch:
+            yield shown
 
 
 def shutdown() -> None:
-    """End every run as failed, with the reason, and let go of threads and child processes."""
-    global _machine
-    machine, _machine = _machine, None
-    if machine is None:
+    """Let go of every run (kept for another process, or ended as failed with the reason), of threads and child
+    processes.
+    """
+    global _engine
+    engine, _engine = _engine, None
+    if engine is None:
         return
-    machine.pool.shutdown(wait=False, cancel_futures=True)
-    for live in list(machine.live.values()):
-        live.end("failed", SHUT_DOWN)
-    machine.timers.close()
-    machine.writer.close()
-    machine.templates.close()
-    machine.sandbox.close()
+    engine.keeper.close()
+    engine.machine.close()
     # Only if a run has asked for it: loading it here would hold up the end.
     if local := sys.modules.get("engine.models.local_server"):
         local.close_all()
 
 
-def _current() -> _Machine:
-    if _machine is None:
+def machine() -> Machine:
+    """Return the machine in use, for the rest of this package."""
+    if _engine is None:
         raise RuntimeError("engine.runs.configure() has not been called")
-    return _machine
-
-
-def _work(machine: _Machine, live: LiveRun) -> None:
-    context = live.context
-    limit = machine.config.max_execution_seconds
-
-    def expire() -> None:
-        live.end("failed", f"Aborted: Maximum execution time exceeded: {limit:.2f}s > {limit:g}s")
-
-    deadline = machine.timers.after(limit, expire)
-    try:
-        if live.ended.is_set() or not rows.begin(context.run_id):
-            live.end("stopped", STOPPED)
-            return
-        live.begin()
-        from engine.execute import execute
-
-        execute(live, machine.config, machine.templates, machine.sandbox, lambda v: save_variables(context, v))
-    except Exception:
-        logger.exception("Run %s could not be carried out", context.run_id)
-        live.end("failed", "The run ended because of an internal error.")
-    finally:
-        machine.timers.cancel(deadline)
-        _forget(machine, live)
-
-
-def _forget(machine: _Machine, live: LiveRun) -> None:
-    with machine.lock:
-        machine.live.pop(live.context.run_id, None)
+    return _engine.machine
 
 
 def _import_engine() -> None:
     import engine.execute
 
-    if _machine is not None and _machine.config.models.kinds() & {"openai", "local"}:
+    if _engine is not None and _engine.machine.config.models.kinds() & {"openai", "local"}:
         import engine.models.openai_chat  # noqa: F401
-
-
-def _now() -> int:
-    return int(current().now().timestamp())

@@ -11,6 +11,7 @@ from graphon.template_rendering import Jinja2TemplateRenderer, TemplateRenderErr
 from engine.cancel import CancelToken
 from engine.code_executor import CodeExecutor
 from engine.file_runtime import FileRuntime
+from engine.form_desk import FormDesk
 from engine.jsonable import jsonable
 from engine.models.base import BaseModelAdapter
 from engine.models.registry import make_model
@@ -51,6 +52,7 @@ class Services:
     code: CodeExecutor
     http_client: Any
     history: Any
+    forms: FormDesk
     max_output_characters: int
     tools: Toolbox
     files: RunFiles

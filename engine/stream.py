@@ -31,17 +31,23 @@ def frame(seq: int, payload: str) -> bytes:
 
 
 async def frames(
-    run_id: str, *, after: int | None = 0, snapshot: bool = False, holds: Callable[[], bool] | None = None
+    run_id: str,
+    *,
+    after: int | None = 0,
+    snapshot: bool = False,
+    through_pauses: bool = False,
+    holds: Callable[[], bool] | None = None,
 ) -> AsyncIterator[bytes]:
     """Yield the frames of a run: how long to wait before a reconnect, a ping, the events, pings while it is
     quiet.
 
-    ``after`` and ``snapshot`` are those of `engine.runs.follow`. ``holds`` says whether the reader may still read:
-    it is asked before a frame, once a second at most, and its no is told as an `error` event, the last.
+    ``after``, ``snapshot`` and ``through_pauses`` are those of `engine.runs.follow`. ``holds`` says whether the
+    reader may still read: it is asked before a frame, once a second at most, and its no is told as an `error`
+    event, the last.
     """
     yield f"retry: {runs.config().retry_ms}\n\nevent: ping\n\n".encode()
     asked = current().monotonic()
-    async for batch in runs.batches(run_id, after=after, snapshot=snapshot):
+    async for batch in runs.batches(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses):
         if holds is not None and current().monotonic() - asked >= RECHECK_SECONDS:
             if not await asyncio.to_thread(holds):
                 yield await asyncio.to_thread(_turned_away, run_id)
@@ -60,10 +66,15 @@ def _turned_away(run_id: str) -> bytes:
 
 
 def response(
-    run_id: str, *, after: int | None = 0, snapshot: bool = False, holds: Callable[[], bool] | None = None
+    run_id: str,
+    *,
+    after: int | None = 0,
+    snapshot: bool = False,
+    through_pauses: bool = False,
+    holds: Callable[[], bool] | None = None,
 ) -> StreamingResponse:
     """Return the streaming answer for a run; the client may leave at any time, the run goes on. The arguments are
     those of `frames`.
     """
-    body = frames(run_id, after=after, snapshot=snapshot, holds=holds)
+    body = frames(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses, holds=holds)
     return StreamingResponse(body, media_type=CONTENT_TYPE, headers=HEADERS)

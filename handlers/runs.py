@@ -42,7 +42,13 @@ async def stream_task_events(
     """Operation ``streamTaskEvents``: by run id or task id; only the caller's own runs are found."""
     run = await run_in_threadpool(_own_run, user, app_id, task_id)
     after = _cursor(request.headers.get("last-event-id") or last_event_id)
-    return stream.response(run.id, after=after, snapshot=include_state_snapshot, holds=_holds(user))
+    return stream.response(
+        run.id,
+        after=after,
+        snapshot=include_state_snapshot,
+        through_pauses=continue_on_pause,
+        holds=_holds(user),
+    )
 
 
 def _holds(user: Caller) -> Callable[[], bool] | None:

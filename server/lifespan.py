@@ -45,6 +45,12 @@ def resources(settings: Settings) -> Iterator[None]:
                 models=settings.model_table(),
                 secret_key=settings.secret(),
                 tool_credentials=settings.credentials_of_tools(),
+                max_run_bytes=settings.max_run_bytes,
+                public_url=settings.base_url,
+                form_seconds=settings.form_days * 86400,
+                sweep_seconds=settings.sweep_seconds,
+                checkpoint_seconds=settings.checkpoint_seconds,
+                release_seconds=min(settings.release_seconds, settings.shutdown_seconds),
                 files=FileConfig(
                     folder=settings.file_folder,
                     storage=settings.file_storage,

@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     max_execution_steps: int = Field(500, ge=1, le=100_000, description="most node executions of one run")
     code_seconds: float = Field(10, gt=0, le=600, description="longest run of one code node in seconds")
     code_memory_mb: int = Field(256, ge=64, le=8192, description="most memory of one code node in MB")
+    max_run_bytes: int = Field(64 * 1024**2, ge=1024, le=1024**3, description="most bytes of all events of one run")
+    form_days: float = Field(7, gt=0, le=3650, description="longest time a form waits, whatever its node says")
+    sweep_seconds: float = Field(5, ge=0.5, le=3600, description="how often late forms and lost runs are looked for")
+    checkpoint_seconds: float = Field(
+        5, ge=0, le=86400, description="a run is kept for a restart this often, between two nodes; 0: only at pauses"
+    )
+    release_seconds: float = Field(
+        3, ge=0, le=600, description="time running nodes get to finish when the server stops"
+    )
     max_concurrent_runs: int = Field(128, ge=1, le=10_000, description="runs executed at the same time")
     models_file: Path | None = Field(None, description="table of models (docs/models.md); empty: echo answers for all")
     default_model: str = Field(

@@ -19,6 +19,7 @@ def declare(db: Database) -> None:
     _declare_apps(db.Entity)
     _declare_runs(db.Entity)
     _declare_files(db.Entity)
+    _declare_forms(db.Entity)
 
 
 def _declare_people(base: Any) -> None:
@@ -191,6 +192,10 @@ def _declare_runs(base: Any) -> None:
         total_steps = Required(int)
         exceptions_count = Required(int)
         stop_requested = Required(bool)
+        worker = Optional(str)
+        lease_until = Required(int, size=64)
+        attempts = Required(int)
+        resumed_after = Required(int)
         created_at = Required(int, size=64)
         started_at = Optional(int, size=64)
         finished_at = Optional(int, size=64)
@@ -227,3 +232,28 @@ def _declare_files(base: Any) -> None:
         size = Required(int, size=64)
         created_at = Required(int, size=64)
         expires_at = Optional(int, size=64)
+
+
+def _declare_forms(base: Any) -> None:
+    class Form(base):
+        _table_ = "forms"
+        id = PrimaryKey(str)
+        run_id = Required(str)
+        app_id = Required(str)
+        execution_id = Required(str)
+        node_id = Required(str)
+        token_hash = Optional(str, nullable=True, unique=True)
+        status = Required(str)
+        definition = Required(LongStr, autostrip=False)
+        answer = Optional(LongStr, nullable=True, autostrip=False)
+        answered_by = Optional(str, nullable=True)
+        created_at = Required(int, size=64)
+        expires_at = Required(int, size=64)
+        decided_at = Optional(int, size=64)
+
+    class Checkpoint(base):
+        _table_ = "checkpoints"
+        run_id = PrimaryKey(str)
+        seq = Required(int)
+        sealed = Required(LongStr, autostrip=False)
+        created_at = Required(int, size=64)

@@ -10,7 +10,7 @@ from typing import Any
 
 from store import db, sql
 from store.caller import Caller
-from store.clock import current_ids, from_micros, now_micros
+from store.clock import EPOCH, current_ids, from_micros, now_micros
 from store.moves import Machine
 
 ENDINGS = frozenset({"succeeded", "failed", "stopped", "partial-succeeded"})
@@ -29,13 +29,18 @@ COLUMNS = (
     " conversation_id,"
     " message_id, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, stop_requested,"
     " created_at,"
-    " started_at, finished_at"
+    " started_at, finished_at, worker, lease_until, attempts, resumed_after"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. ``id`` is the workflow run id on the wire; ``elapsed`` is in seconds."""
+    """One run. ``id`` is the workflow run id on the wire; ``elapsed`` is in seconds.
+
+    ``worker`` is the process that holds it until ``lease_until``, empty for none; ``attempts`` counts how
+    often it was taken over from a lost one; ``resumed_after`` is the number of the last event before it last
+    went on after a pause, 0 if it never paused.
+    """
 
     id: str
     task_id: str
@@ -60,6 +65,10 @@ class Run:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    worker: str = ""
+    lease_until: datetime = EPOCH
+    attempts: int = 0
+    resumed_after: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -78,15 +87,20 @@ def create(
     conversation_id: str | None = None,
     message_id: str | None = None,
     query: str | None = None,
+    worker: str = "",
+    lease_seconds: float = 0,
 ) -> Run:
-    """Write down a run that is about to start (status ``queued``); it belongs to the caller's subject."""
+    """Write down a run that is about to start (status ``queued``); it belongs to the caller's subject.
+
+    ``worker`` is the process that will execute it, which has to renew its lease every ``lease_seconds``.
+    """
     run_id, now = current_ids().uuid7(), now_micros()
     sql.change(
         "INSERT INTO runs (id, task_id, app_id, version_id, mode, subject, account_id, session_id, status,"
         " inputs, query,"
         " conversation_id, message_id, elapsed, total_tokens, total_steps, exceptions_count,"
-        " stop_requested, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+        " stop_requested, created_at, worker, lease_until)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?)",
         run_id,
         current_ids().uuid7(),
         app_id,
@@ -101,6 +115,8 @@ def create(
         message_id,
         False,
         now,
+        worker,
+        now + round(lease_seconds * 1_000_000),
     )
     made = _get(run_id)
     if made is None:
@@ -157,11 +173,21 @@ def finish(
     total_tokens: int = 0,
     total_steps: int = 0,
     exceptions_count: int = 0,
+    held_as: tuple[str, str] | None = None,
+    worker: str | None = None,
 ) -> bool:
-    """End a run with one of ``ENDINGS``; False if it had ended already (then nothing changes)."""
+    """End a run with one of ``ENDINGS``; False if it had ended already (then nothing changes).
+
+    ``worker``: only if that one holds it; ``held_as``: only if its status and worker are still these.
+    Its checkpoint goes, and forms that still wait for an answer expire.
+    """
     if status not in ENDINGS:
         raise ValueError(f"a run does not end as {status!r}")
-    return MOVES.move(
+    if held_as is not None or worker is not None:
+        found = sql.locked("SELECT status, worker FROM runs WHERE id = ?", run_id)
+        if found is None or (held_as or (found[0], worker)) != (found[0], found[1]):
+            return False
+    ended = MOVES.move(
         run_id,
         status,
         outputs=None if outputs is None else sql.to_json(outputs),
@@ -172,6 +198,11 @@ def finish(
         exceptions_count=exceptions_count,
         finished_at=now_micros(),
     )
+    if ended:
+        sql.change("DELETE FROM checkpoints WHERE run_id = ?", run_id)
+        statement = "UPDATE forms SET status = 'expired', decided_at = ? WHERE run_id = ? AND status = 'waiting'"
+        sql.change(statement, now_micros(), run_id)
+    return ended
 
 
 @db.writes
@@ -197,16 +228,6 @@ def active_count(app_id: str) -> int:
     return int(found[0]) if found else 0
 
 
-@db.reads
-def orphaned() -> list[Run]:
-    """Runs that are queued or running although, at start, nothing executes them yet; oldest first."""
-    statement = (
-        f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running') AND finished_at IS NULL"
-        " ORDER BY created_at, id"
-    )
-    return [run for run in map(_run, sql.rows(statement)) if run]
-
-
 def _get(run_id: str) -> Run | None:
     return _run(sql.row(f"SELECT {COLUMNS} FROM runs WHERE id = ?", sql.uuid_or_none(run_id)))
 
@@ -214,5 +235,19 @@ def _get(run_id: str) -> Run | None:
 def _run(found: sql.Row | None) -> Run | None:
     if found is None:
         return None
-    moments = {20: from_micros, 21: from_micros, 22: from_micros}
+    moments = {20: from_micros, 21: from_micros, 22: from_micros, 24: from_micros}
     return Run(*sql.converted(found, {9: json.loads, 13: json.loads, 19: bool, **moments}))
+
+
+def one(run_id: str) -> Run | None:
+    """The run, within the caller's transaction."""
+    return _get(run_id)
+
+
+def unfinished(condition: str, *values: object) -> list[Run]:
+    """Queued and running runs that meet a condition, oldest first, within the caller's transaction."""
+    statement = (
+        f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running') AND finished_at IS NULL {condition}"
+        " ORDER BY created_at, id"
+    )
+    return [run for run in map(_run, sql.rows(statement, *values)) if run]

@@ -85,7 +85,7 @@ def test_every_model_of_the_seed_has_its_fields_and_required_marks(name: str) ->
 
 
 def test_only_the_awaited_operations_of_the_seed_are_missing() -> None:
-    """The two operations of the human-input form wait for the engine's next step."""
+    """None, now that forms can be answered."""
     assert set(SEED_OPERATIONS) - set(OPERATIONS) == set(SEED["awaited"])
 
 

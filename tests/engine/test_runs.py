@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine import runs, stream
-from store import apps, conversations, workspaces
+from store import apps, conversations, leases, workspaces
 from store import events as stored_events
 from store import runs as rows
 from store.refusal import Refusal
@@ -84,7 +84,7 @@ def test_inputs_are_checked_before_anything_is_stored(bench: Any) -> None:
     ]
     found = refusal(bench, bench.app(definition))
     assert (found.code, found.message) == ("invalid_param", "name is required in input form")
-    assert rows.orphaned() == []
+    assert leases.of_others("") == []
 
 
 # Conversations
@@ -255,10 +255,8 @@ def test_frames_have_numbers_a_retry_hint_and_pings_while_quiet(bench: Any) -> N
 
 
 def test_runs_that_an_earlier_process_left_are_ended_with_the_reason(bench: Any, configure: Any) -> None:
-    app = bench.app(chat_document())
-    row = rows.create(
-        app_id=app.id, version_id=app.published_id, caller=bench.caller, inputs={}, mode=app.mode, query="hi"
-    )
+    app = bench.app(chain_document(template("t", "x")))
+    row = rows.create(app_id=app.id, version_id=app.published_id, caller=bench.caller, inputs={}, mode=app.mode)
     rows.begin(row.id)
     chunk = {"event": "text_chunk", "workflow_run_id": row.id, "task_id": row.task_id, "data": {"text": "Hi"}}
     chunk["data"]["from_variable_selector"] = None
@@ -266,7 +264,7 @@ def test_runs_that_an_earlier_process_left_are_ended_with_the_reason(bench: Any,
     configure()
 
     ended = bench.stored(row)
-    assert (ended.status, ended.error) == ("failed", "The worker that ran this was lost.")
+    assert (ended.status, ended.error) == ("failed", "worker_lost: The process that ran this was lost.")
     last = bench.numbered(row)[-1]
     assert last[0] == 2
     assert (last[1]["event"], last[1]["data"]["status"]) == ("workflow_finished", "failed")

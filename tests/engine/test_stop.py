@@ -64,7 +64,7 @@ def fetching(url: str, **data: Any) -> dict[str, Any]:
 
 def stop_when_busy(bench: Any, definition: dict[str, Any], soon: Callable[..., Any]) -> tuple[float, list[Any], Any]:
     run = bench.start(bench.app(definition))
-    live = runs._current().live[run.id]
+    live = runs.machine().live[run.id]
     soon(lambda: any('"node_started"' in text for _, text in live.log.since(0)[0][3:]))
     time.sleep(0.2)
     began = time.monotonic()
@@ -163,8 +163,16 @@ def test_a_run_over_its_steps_fails_with_the_limit_named(bench: Any, configure: 
     assert last["error"] == "Aborted: Maximum execution steps exceeded: 6 > 5"
 
 
-def test_shutting_down_ends_what_runs_with_the_reason(bench: Any) -> None:
+def test_shutting_down_ends_what_cannot_be_kept_with_the_reason(
+    bench: Any, configure: Any, soon: Callable[..., Any]
+) -> None:
+    configure(release_seconds=0.2)
     run = bench.start(bench.app(chat_document(delay_ms=50, chunks=1000)))
+    live = runs.machine().live[run.id]
+    soon(lambda: live.answer)
     runs.shutdown()
     stored = bench.stored(run)
-    assert (stored.status, stored.error) == ("failed", "The server was shut down while this was running.")
+    assert (stored.status, stored.error) == (
+        "failed",
+        "worker_lost: The server was shut down while this was running.",
+    )

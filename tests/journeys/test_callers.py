@@ -26,6 +26,7 @@ import store.sessions
 import store.workspaces
 from server.security import COOKIE
 from store.accounts import Account
+from tests.engine.forms import review
 from tests.engine.graphs import chat_document, document, edge, end, node
 from tests.journeys.conftest import Live
 from tests.journeys.events import read
@@ -34,12 +35,12 @@ from tests.judge import fair, wrong_with
 STATUS = {
     "authorization_pending": 400, "app_unavailable": 400, "unauthorized": 401, "invalid_token": 401,
     "unsupported_token_type": 403, "access_mode_denied": 403, "service_api_disabled": 403, "csrf_failed": 403,
-    "not_found": 404, "already_resolved": 409,
+    "not_found": 404, "already_resolved": 409, "human_input_form_submitted": 412,
 }  # fmt: skip
 MARKS = {
     "anon": "unauthorized", "dead": "invalid_token", "kind": "unsupported_token_type", "mode": "access_mode_denied",
     "off": "service_api_disabled", "csrf": "csrf_failed", "none": "not_found", "wait": "authorization_pending",
-    "used": "already_resolved", "new": "app_unavailable",
+    "used": "already_resolved", "new": "app_unavailable", "done": "human_input_form_submitted",
 }  # fmt: skip
 TABLE = [
     re.split(r"\s{2,}", line.strip())
@@ -59,6 +60,7 @@ BODIES = {
     "pollDeviceToken": {"client_id": "difyctl", "device_code": "{device_code}"},
     "approveDevice": {"user_code": "{user_code}"},
     "denyDevice": {"user_code": "{user_code}"},
+    "submitHumanInputForm": {"action": "approve", "inputs": {"comment": "fine"}},
 }
 FILES = {"uploadFile": {"file": ("bees.txt", b"Bees dance.", "text/plain")}}
 GUEST, ISSUER, OTHER_ISSUER = "guest@partner.example", "https://login.partner.example", "https://login.other.example"
@@ -140,7 +142,10 @@ def _build(live: Live) -> Ground:
         "an archived app": _app(archive.id, owner, "public"),
     }
     store.workspaces.set_status(archive.id, "archive")
-    nothing = dict.fromkeys(("app_id", "task_id", "session_id", "workspace_id", "file_id"), str(uuid.uuid4()))
+    asking = _app(home.id, owner, "public", definition=review())
+    nothing = dict.fromkeys(
+        ("app_id", "task_id", "session_id", "workspace_id", "form_token", "file_id"), str(uuid.uuid4())
+    )
     mine, theirs = (_run(ground, apps["a public app"], who) for who in ("owner", "guest"))
     file, foreign = (_upload(ground, apps["a public app"], who) for who in ("owner", "guest"))
     ground.situations = {
@@ -159,6 +164,13 @@ def _build(live: Live) -> Ground:
         "the owner's link": lambda: file,
         "a link to another file": lambda: {**file, "file_id": foreign["file_id"]},
         "an invented link": lambda: {**file, "sign": "aSkWkw.invented"},
+        "a form": lambda: {"app_id": asking, "form_token": _form(ground, asking)},
+        "a form of another app": lambda: {
+            **nothing,
+            "app_id": apps["a public app"],
+            "form_token": _form(ground, asking),
+        },
+        "an answered form": lambda: {"app_id": asking, "form_token": _answered(ground, asking)},
         "the owner's session": lambda: {"session_id": mint(people["owner"])[1]},
         "the guest's session": lambda: {"session_id": mint(None, ISSUER)[1]},
         "a waiting device": lambda: _device(None),
@@ -184,6 +196,18 @@ def _app(
 def _run(ground: Ground, app_id: str, who: str) -> str:
     answer = httpx.post(f"{ground.live.api}/apps/{app_id}/run", json={"inputs": {}}, headers=ground.headers(who)[0])
     return re.search(r'"task_id":"([^"]+)"', answer.text)[1]  # type: ignore[index]
+
+
+def _form(ground: Ground, app_id: str) -> str:
+    answer = httpx.post(f"{ground.live.api}/apps/{app_id}/run", json={"inputs": {}}, headers=ground.headers("owner")[0])
+    return re.search(r'"form_token":"([^"]+)"', answer.text)[1]  # type: ignore[index]
+
+
+def _answered(ground: Ground, app_id: str) -> str:
+    token = _form(ground, app_id)
+    url = f"{ground.live.api}/apps/{app_id}/form/human_input/{token}"
+    fair(httpx.post(url, json=BODIES["submitHumanInputForm"], headers=ground.headers("owner")[0]))
+    return token
 
 
 def _upload(ground: Ground, app_id: str, who: str) -> dict[str, str]:

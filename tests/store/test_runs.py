@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pony.orm import IntegrityError
 
-from store import audit, conversations, events, runs
+from store import audit, conversations, events, leases, runs
 from store.db import writes
 from store.sql import change
 from tests.doubles import FakeClock
@@ -104,7 +104,7 @@ def test_what_nobody_executes_after_a_restart_is_found(world: World) -> None:
         runs.begin(run.id)
     runs.pause(paused.id)
     runs.finish(ended.id, "stopped")
-    assert [run.id for run in runs.orphaned()] == [queued.id, running.id]
+    assert [run.id for run in leases.lapsed()] == [queued.id, running.id]
     assert runs.active_count(world.app.id) == 2
 
 

@@ -1,0 +1,88 @@
+"""Showing a form to who has its token, checking the answer, and letting the run go on with it.
+
+Both doors, the API and the page, come through here (behaviour-runs §11.5 and §11.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from engine import runs
+from engine.form_values import check
+from store import forms
+from store import runs as rows
+from store.clock import current
+from store.forms import Form
+from store.refusal import Refusal
+from store.sql import sha256
+
+MAX_TOKEN = 255
+
+
+def find(token: str, app_id: str | None = None) -> Form:
+    """Return the form a token opens, whatever its status; ``app_id`` also says whose it must be.
+
+    Refusals: not_found.
+    """
+    form = forms.by_token_hash(sha256(token), app_id) if 0 < len(token) <= MAX_TOKEN else None
+    if form is None:
+        raise Refusal("not_found", "Form not found")
+    return form
+
+
+def open_form(token: str, app_id: str | None = None) -> Form:
+    """Return a form that can be answered.
+
+    Refusals: not_found, human_input_form_submitted, human_input_form_expired.
+    """
+    form = find(token, app_id)
+    if form.status == "submitted":
+        _submitted(form)
+    if not form.is_waiting or form.expires_at <= current().now():
+        _expired(form)
+    return form
+
+
+def shown(form: Form) -> dict[str, Any]:
+    """Return what is told of a form that waits (contract: ``HumanInputForm``)."""
+    told = form.definition
+    return {
+        "form_content": told["form_content"],
+        "inputs": told["inputs"],
+        "resolved_default_values": told["resolved_default_values"],
+        "user_actions": told["actions"],
+        "expiration_time": told["expiration_time"],
+    }
+
+
+def submit(token: str, body: Mapping[str, Any], *, by: str, app_id: str | None = None) -> rows.Run | None:
+    """Take the answer of a form and let its run go on; returns the run. ``by`` says who answers.
+
+    Of several at once one is taken, the others are refused like a second one. Refusals: those of `open_form`,
+    invalid_form_data.
+    """
+    form = open_form(token, app_id)
+    action, inputs = str(body["action"]), check(form.definition, body["action"], body["inputs"])
+    machine = runs.machine()
+    taken, goes_on = forms.answer(
+        form.id, {"action": action, "inputs": inputs}, by, machine.place.worker, machine.config.lease_seconds
+    )
+    if not taken:
+        open_form(token, app_id)
+        # Its time ran out between the two looks at the clock.
+        _expired(form)
+    run = rows.for_worker(form.run_id)
+    if goes_on and run is not None:
+        machine.resume(run)
+    return run
+
+
+def _submitted(form: Form) -> NoReturn:
+    raise Refusal(
+        "human_input_form_submitted", f"This form has already been submitted by another user, form_id={form.id}"
+    )
+
+
+def _expired(form: Form) -> NoReturn:
+    raise Refusal("human_input_form_expired", f"This form has expired, form_id={form.id}")

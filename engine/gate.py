@@ -1,0 +1,79 @@
+"""When an engine may stand still: only once nothing else of the run can go on.
+
+The engine pauses at the first node that asks, and sets everything that is ready aside; branches beside the
+form would wait for a person they have nothing to do with, and a second form would stay unknown until the
+first is answered. So the request is held back here until no node works and none is ready.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from graphon.engine.command.builtin.in_memory import InMemoryChannel
+from graphon.engine.command.entities import Command
+from graphon.engine.command.protocol import CommandChannel
+from graphon.entities.pause_reason import SchedulingPause
+
+
+class Gate(CommandChannel):
+    """The engine's command channel: it is asked on the engine's own thread after each node and when idle."""
+
+    def __init__(self, checkpoint_seconds: float = 0) -> None:
+        self._commands = InMemoryChannel()
+        self._held: list[Any] = []
+        self._engine: Any = None
+        self._every = checkpoint_seconds
+        self._last = time.monotonic()
+        self._checkpoint = False
+
+    def attach(self, engine: Any) -> None:
+        """Take over the engine's pause. Private members are used: the engine is pinned."""
+        self._engine = engine
+        execution = engine.runtime_state.graph_execution
+        execution.pause = self._held.append
+
+    def send_command(self, command: Command) -> None:
+        """Pass on a command, such as an abort."""
+        self._commands.send_command(command)
+
+    def ask_checkpoint(self) -> None:
+        """Have the engine stand still as soon as the nodes at work are done; the others wait."""
+        self._checkpoint = True
+
+    def fetch_commands(self) -> list[Command]:
+        """Return what was sent; pauses the engine first, if it is time."""
+        execution = self._engine.runtime_state.graph_execution
+        over = execution.aborted or execution.completed or execution.error is not None
+        if not over and not execution.paused:
+            self._checkpoint = self._checkpoint or self._due()
+            if self._checkpoint or (self._held and self._idle()):
+                self._pause(execution)
+        return self._commands.fetch_commands()
+
+    def resumed(self) -> None:
+        """Forget the last pause, before the engine goes on."""
+        self._held.clear()
+        self._checkpoint = False
+        self._last = time.monotonic()
+
+    def _pause(self, execution: Any) -> None:
+        # A checkpoint is told apart by its own reason: beside forms that were asked, other nodes may be ready.
+        checkpoint = [SchedulingPause(message="checkpoint")] if self._checkpoint else []
+        for reason in [*self._held, *checkpoint]:
+            type(execution).pause(execution, reason)
+
+    def _due(self) -> bool:
+        if not self._every or time.monotonic() - self._last < self._every:
+            return False
+        # To stand still, the engine waits for the nodes at work and starts no other: with several workers
+        # one long node would hold up the branches beside it.
+        workers = self._engine._worker_pool
+        return bool(workers._worker_count == 1 or not workers.has_current_tasks())
+
+    def _idle(self) -> bool:
+        if self._engine._worker_pool.has_current_tasks():
+            return False
+        # Only now: a worker hands on what it made before it is free.
+        waiting = self._engine.runtime_state.ready_queue.qsize()
+        return bool(waiting == 0 and self._engine._dispatcher._dispatch_queue.empty())

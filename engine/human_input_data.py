@@ -1,0 +1,94 @@
+"""What a human-input node says: the text of its form, its fields, its buttons, how long it waits, who is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from graphon.entities.base_node_data import BaseNodeData
+from graphon.enums import BuiltinNodeTypes, NodeType
+from pydantic import BaseModel, Field, field_validator
+
+Selector = list[str]
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,29}$")]
+SECONDS = {"hour": 3600, "day": 86400}
+
+
+class Source(BaseModel):
+    """Where a default or the options of a select come from: written down, or a variable's value."""
+
+    type: Literal["constant", "variable"] = "constant"
+    selector: Selector = []
+    value: Any = None
+
+
+class FormField(BaseModel):
+    """One field; which of the members matter depends on its type."""
+
+    type: Literal["paragraph", "select", "file", "file-list"]
+    output_variable_name: Name
+    default: Source | None = None
+    option_source: Source = Source()
+    allowed_file_types: list[str] = []
+    allowed_file_extensions: list[str] = []
+    allowed_file_upload_methods: list[str] = []
+    number_limits: int = Field(0, ge=0)
+
+    @field_validator("allowed_file_types", "allowed_file_extensions", "allowed_file_upload_methods", mode="before")
+    @classmethod
+    def _absent(cls, value: Any) -> Any:
+        return [] if value is None else value
+
+
+class UserAction(BaseModel):
+    """One button; its id names the edge that the run leaves by."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=20)]
+    title: Annotated[str, Field(max_length=100)] = ""
+    button_style: Literal["primary", "default", "accent", "ghost"] = "default"
+
+
+class Delivery(BaseModel):
+    """One way the form reaches people. Only ``webapp`` makes a link that can be answered here."""
+
+    type: str = ""
+    enabled: bool = True
+
+
+class HumanInputData(BaseNodeData):
+    """Checked when the node is made: a node that asks nonsense fails when it is reached, with the member named."""
+
+    type: NodeType = BuiltinNodeTypes.HUMAN_INPUT
+    form_content: str = ""
+    inputs: list[FormField] = Field(default_factory=list)
+    user_actions: list[UserAction] = Field(default_factory=list)
+    timeout: int = Field(36, ge=1, le=100_000)
+    timeout_unit: Literal["hour", "day"] = "hour"
+    delivery_methods: list[Delivery] = Field(default_factory=list)
+
+    @field_validator("inputs")
+    @classmethod
+    def _names(cls, value: list[FormField]) -> list[FormField]:
+        _unique([one.output_variable_name for one in value], "output_variable_name")
+        return value
+
+    @field_validator("user_actions")
+    @classmethod
+    def _ids(cls, value: list[UserAction]) -> list[UserAction]:
+        _unique([one.id for one in value], "id")
+        return value
+
+    @property
+    def seconds(self) -> int:
+        """How long the form waits for an answer."""
+        return self.timeout * SECONDS[self.timeout_unit]
+
+    @property
+    def has_link(self) -> bool:
+        """Whether the form can be answered by its link."""
+        return any(one.type == "webapp" and one.enabled for one in self.delivery_methods)
+
+
+def _unique(names: list[str], member: str) -> None:
+    again = next((name for name in names if names.count(name) > 1), None)
+    if again is not None:
+        raise ValueError(f"{member} '{again}' is used twice")

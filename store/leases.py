@@ -1,0 +1,62 @@
+"""Who executes a run: a worker (one process) holds it by a lease that it renews.
+
+A run whose worker is gone is taken over by exactly one other: the statement that takes it names the worker it
+is taken from.
+"""
+
+# ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
+from __future__ import annotations
+
+from store import db, sql
+from store.clock import now_micros
+from store.runs import Run, one, unfinished
+
+_UNFINISHED = "status IN ('queued', 'running') AND finished_at IS NULL"
+
+
+@db.reads
+def held(worker: str) -> dict[str, bool]:
+    """The unfinished runs of a worker: id → whether somebody asked it to stop."""
+    found = sql.rows(f"SELECT id, stop_requested FROM runs WHERE {_UNFINISHED} AND worker = ?", worker)
+    return {str(row[0]): bool(row[1]) for row in found}
+
+
+@db.writes
+def renew(worker: str, seconds: float) -> int:
+    """Hold all unfinished runs of a worker for ``seconds`` more; out: how many."""
+    until = now_micros() + round(seconds * 1_000_000)
+    return sql.change(f"UPDATE runs SET lease_until = ? WHERE {_UNFINISHED} AND worker = ?", until, worker)
+
+
+@db.reads
+def lapsed() -> list[Run]:
+    """Queued and running runs that no worker's lease covers any more; oldest first."""
+    return unfinished("AND (worker = '' OR lease_until < ?)", now_micros())
+
+
+@db.reads
+def of_others(worker: str) -> list[Run]:
+    """Queued and running runs that this worker does not hold; oldest first."""
+    return unfinished("AND worker <> ?", worker)
+
+
+@db.writes
+def take(run: Run, worker: str, seconds: float) -> Run | None:
+    """Take over a run from its worker as read; None when another was quicker or it went on meanwhile."""
+    now = now_micros()
+    taken = sql.change(
+        "UPDATE runs SET worker = ?, lease_until = ?, attempts = attempts + 1"
+        f" WHERE id = ? AND worker = ? AND attempts = ? AND {_UNFINISHED}",
+        worker,
+        now + round(seconds * 1_000_000),
+        run.id,
+        run.worker,
+        run.attempts,
+    )
+    return one(run.id) if taken else None
+
+
+@db.writes
+def release(run_id: str, worker: str) -> bool:
+    """Give a run up, so that any worker may take it over at once."""
+    return sql.change("UPDATE runs SET worker = '', lease_until = 0 WHERE id = ? AND worker = ?", run_id, worker) == 1
