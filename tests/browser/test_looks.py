@@ -19,7 +19,7 @@ PHONE = {
     "has_touch": True,
 }
 XSS = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}'
-PAGES = ["/", "/signin", "/device", "/device/confirm", "/devices", "/nowhere"]
+PAGES = ["/", "/apps", "/signin", "/device", "/device/confirm", "/devices", "/nowhere"]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ const graph = new Graph(page.querySelector("svg"));
 const parts = { graph, timeline: new Timeline(at("timeline"), graph), forms: new Forms(at("forms")), raw: new Raw(at("raw")) };
 const view = new View(parts, say);
 const turns = at("turns");
-let task = "", conversation = page.dataset.conversation, isRunning = false, told = "";
+let task = "", conversation = page.dataset.conversation, isRunning = false, isStopping = false, told = "";
 
 function say(state, text) {
   if (state + text === told) return;
@@ -38,7 +38,7 @@ async function watch(place, first) {
   isRunning = true;
   page.dataset.running = "";
   stops.hidden = false;
-  stops.disabled = !task;
+  isStopping = false;
   const pressed = runs.matches(":focus");
   runs.disabled = true;
   if (pressed) (turns ? form.elements.namedItem("query") : stops).focus();
@@ -69,7 +69,7 @@ function lost(how) {
 function named_by(event, place) {
   task = event.task_id;
   conversation = event.conversation_id ?? conversation;
-  stops.disabled = false;
+  if (isStopping) stop();
   const address = `/apps/${app}/runs/${event.workflow_run_id ?? task}`;
   history[location.pathname.includes("/runs/") ? "replaceState" : "pushState"]({}, "", address);
   if (turns) {
@@ -147,16 +147,23 @@ function turn(query) {
   return made;
 }
 
-stops.addEventListener("click", async () => {
-  stops.disabled = true;
+stops.addEventListener("click", () => {
+  if (isStopping) return;
+  isStopping = true;
+  // Said before it is asked: the run may have ended by the time that the answer is here.
+  say("running", "Stopping…");
+  if (task) stop();
+});
+
+/** Ask for the end of the run. Pressed before the run had a name, this waits for it. */
+async function stop() {
   try {
     await api.stop(task);
-    say("running", "Stopping…");
   } catch (error) {
-    stops.disabled = false;
+    isStopping = false;
     complain(error.message);
   }
-});
+}
 
 form.addEventListener("keydown", (event) => {
   const sends = event.key === "Enter" && !event.isComposing &&

@@ -1,0 +1,300 @@
+"""Trying apps in a page: what people see while a run works, and afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+import store.accounts
+import store.cookies
+import store.files
+from tests.browser import apps
+from tests.browser.apps import LONG, ends, press
+from tests.browser.conftest import EMAIL, sign_in
+from tests.engine import graphs
+
+Open = Callable[..., Page]
+
+
+def test_an_app_is_found_and_its_text_arrives_before_the_end(signed_in: Open) -> None:
+    apps.add(apps.wordy(60, 60), "Slow writer")
+    apps.example("summarise")
+    page = signed_in("/apps")
+    page.get_by_label("Name").fill("slow")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("listitem").filter(has_text="Summarise")).to_have_count(0)
+    page.get_by_role("link", name="Slow writer").click()
+    press(page, "Run")
+    answer = page.locator(".answer")
+    expect(answer).to_contain_text("w3 ", timeout=LONG)
+    assert "w59" not in answer.inner_text()
+    expect(page.locator("#state")).to_have_attribute("data-state", "running")
+    expect(page.locator(".step", has_text="Write")).to_have_attribute("data-state", "running")
+    expect(page.locator("svg [data-node=write]")).to_have_attribute("data-state", "running")
+    expect(page.locator("#runs")).to_contain_text("Running")
+    ends(page)
+    assert page.locator(".outputs dd").text_content() == apps.said(60)
+    expect(page.get_by_role("status")).to_contain_text(re.compile(r"Finished after [\d.]+ s"))
+    expect(page.locator(".step", has_text="Write").locator(".time")).to_have_text(re.compile(r"[\d.]+ s"))
+    expect(page.locator("svg [data-node=end]")).to_have_attribute("data-state", "succeeded")
+    expect(page.locator("#runs")).to_contain_text("Finished")
+
+
+def test_a_run_is_reloaded_in_the_middle_and_is_there_whole(signed_in: Open) -> None:
+    page = signed_in(apps.add(apps.wordy(80, 60)))
+    press(page, "Run")
+    expect(page.locator(".answer")).to_contain_text("w5 ", timeout=LONG)
+    expect(page).to_have_url(re.compile("/runs/"))
+    page.reload()
+    expect(page.locator(".answer")).to_contain_text("w6 ", timeout=LONG)
+    assert "w79" not in page.locator(".answer").inner_text(), "it goes on live"
+    expect(page.get_by_role("button", name="Stop")).to_be_enabled()
+    ends(page)
+    assert page.locator(".outputs dd").text_content() == apps.said(80)
+    page.locator("#raw summary").click()
+    numbers = page.locator("#raw .number").all_inner_texts()
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)], "no gap and no repeat"
+    page.go_back()
+    expect(page.get_by_role("status")).to_have_text("Not run yet.")
+
+
+def test_a_run_is_stopped(signed_in: Open) -> None:
+    page = signed_in(apps.add(apps.wordy(500, 100)))
+    press(page, "Run")
+    expect(page.locator(".answer")).to_contain_text("w1 ", timeout=LONG)
+    press(page, "Stop")
+    ends(page, "stopped")
+    expect(page.locator(".step", has_text="Write")).to_have_attribute("data-state", "stopped")
+    expect(page.locator(".answer")).to_contain_text("w1 ")
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    expect(page.get_by_role("button", name="Run")).to_be_enabled()
+
+
+def test_a_broken_connection_is_taken_up_where_it_broke(signed_in: Open) -> None:
+    page = signed_in(
+        apps.add(apps.line(apps.start(), graphs.llm("write", "Bienen – 蜜蜂 – 🐝 – пчёлы"), result=["write", "text"]))
+    )
+    asked: list[str] = []
+
+    def cut(route: Route) -> None:
+        whole = route.fetch(timeout=LONG)
+        body = whole.body()
+        # In the middle of the bee, which is four bytes.
+        route.fulfill(response=whole, body=body[: body.index("🐝".encode()) + 2])
+
+    page.route("**/run", cut)
+    page.on("request", lambda request: asked.append(request.headers.get("last-event-id", "")))
+    press(page, "Run")
+    ends(page)
+    assert page.locator(".outputs dd").text_content() == "echo: Bienen – 蜜蜂 – 🐝 – пчёлы"
+    assert page.locator(".answer").text_content() == "echo: Bienen – 蜜蜂 – 🐝 – пчёлы"
+    again = [number for number in asked if number]
+    assert len(again) == 1, "one connection took up the rest"
+    page.locator("#raw summary").click()
+    numbers = page.locator("#raw .number").all_inner_texts()
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    assert 1 < int(again[0]) < len(numbers)
+
+
+def test_a_node_that_fails_is_pointed_out_with_its_error(signed_in: Open) -> None:
+    page = signed_in(
+        apps.add(
+            apps.line(apps.start(), graphs.llm("write", "go", error="The model is tired."), result=["write", "text"])
+        )
+    )
+    press(page, "Run")
+    ends(page, "failed")
+    expect(page.get_by_role("status")).to_contain_text("Failed after")
+    expect(page.get_by_role("status")).to_contain_text("The model is tired.")
+    step = page.locator(".step", has_text="Write")
+    expect(step).to_have_attribute("data-state", "failed")
+    expect(step.locator(".why")).to_contain_text("The model is tired.")
+    expect(page.locator("svg [data-node=write]")).to_have_attribute("data-state", "failed")
+    expect(page.locator("svg [data-node=end]")).to_have_attribute("data-state", "")
+    page.reload()
+    ends(page, "failed")
+    expect(page.locator(".step", has_text="Write").locator(".why")).to_contain_text("The model is tired.")
+
+
+def test_rounds_stand_inside_their_container_and_the_branch_taken_is_drawn(signed_in: Open) -> None:
+    page = signed_in(apps.example("triage"))
+    page.get_by_label("Report").fill("Smoke.")
+    page.get_by_label("Severity").select_option("high")
+    press(page, "Run")
+    ends(page)
+    top = page.locator("#timeline > .step > .head .name").all_inner_texts()
+    assert top == ["Start", "Urgent?", "Page the team", "Write the log", "Paged"]
+    loop = page.locator("#timeline > .step", has_text="Page the team").locator(":scope > .steps > li")
+    assert [text.split("\n")[0] for text in loop.all_inner_texts()] == [
+        "Round 1",
+        "Note",
+        "Count",
+        "Round 2",
+        "Note",
+        "Count",
+    ]
+    expect(page.locator("[data-from=urgent][data-to=page]")).to_have_attribute("data-taken", "")
+    assert page.locator("[data-from=urgent][data-to=reply]").get_attribute("data-taken") is None
+    expect(page.locator("svg [data-node=line]")).to_have_attribute("data-state", "succeeded")
+    expect(page.locator("svg [data-node=reply]")).to_have_attribute("data-state", "")
+
+
+def test_a_conversation_goes_on_and_is_opened_again(signed_in: Open) -> None:
+    page = signed_in(apps.example("ask"))
+    page.get_by_role("button", name="What can you do?").click()
+    page.keyboard.press("Enter")
+    ends(page)
+    expect(page.locator(".turn .answer")).to_have_text("echo: What can you do?")
+    query = page.get_by_label("Say something")
+    expect(query).to_be_focused()
+    expect(query).to_have_value("")
+    page.keyboard.type("Second")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("line")
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.locator(".turn .answer").last).to_have_text("echo: Second\nline", timeout=LONG)
+    ends(page)
+    page.reload()
+    ends(page)
+    expect(page.locator(".turn .said")).to_have_text(["What can you do?", "Second\nline"])
+    expect(page.locator(".turn .answer")).to_have_text(["echo: What can you do?", "echo: Second\nline"])
+    page.get_by_label("Go on").fill("Third")
+    press(page, "Send")
+    expect(page.locator(".turn .answer").last).to_have_text("echo: Third", timeout=LONG)
+    ends(page)
+    assert page.evaluate("document.getElementById('try').dataset.conversation") != ""
+    page.get_by_role("link", name="How it came about").first.click()
+    ends(page)
+    expect(page.locator(".turn")).to_have_count(3)
+
+
+@pytest.mark.parametrize("name", ["greeter", "planner", "rewrite"])
+def test_apps_without_a_graph_answer_too(signed_in: Open, name: str) -> None:
+    page = signed_in(apps.example(name))
+    if name == "rewrite":
+        page.get_by_label("Text").fill("Bees dance.")
+        page.get_by_label("Readers").select_option("children")
+        press(page, "Run")
+    else:
+        if name == "greeter":
+            page.get_by_label("Your name").fill("Ada")
+            expect(page.locator("#opening")).to_have_text("Hello Ada, how are you today?")
+        page.get_by_label("Say something").fill("Hello")
+        press(page, "Send")
+    ends(page)
+    answer = page.locator(".answer").last
+    expect(answer).to_contain_text("echo: ")
+    before = answer.text_content()
+    page.reload()
+    ends(page)
+    expect(page.locator(".answer").last).to_have_text(str(before))
+
+
+def test_what_the_server_refuses_is_told_at_the_field(signed_in: Open) -> None:
+    shape = {"type": "json_object", "json_schema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+    page = signed_in(
+        apps.add(apps.line(apps.start(settings={**shape, "required": True}), result=["start", "settings"]))
+    )
+    field = page.get_by_label("Settings")
+    field.fill("{n: 1}")
+    press(page, "Run")
+    expect(page.get_by_role("alert").filter(has_text="This is not JSON")).to_be_visible()
+    field.fill('{"n": "one"}')
+    press(page, "Run")
+    expect(page.get_by_role("alert").filter(has_text="does not match schema")).to_be_visible(timeout=LONG)
+    expect(field).to_be_focused()
+    assert field.get_attribute("aria-invalid") == "true"
+    expect(page.get_by_role("status")).to_have_text("Not started.")
+    field.fill('{"n": 1}')
+    press(page, "Run")
+    ends(page)
+    expect(page.locator(".wrong:visible")).to_have_count(0)
+
+
+def test_a_sign_in_that_ended_is_said_with_the_way_back(signed_in: Open) -> None:
+    page = signed_in(apps.add(apps.wordy(2, 0)))
+    address = page.url
+    page.context.clear_cookies()
+    press(page, "Run")
+    page.get_by_role("link", name="Sign in again").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    sign_in(page)
+    expect(page).to_have_url(address)
+
+
+def test_a_page_may_not_be_used_by_another_site(signed_in: Open) -> None:
+    page = signed_in(apps.add(apps.wordy(2, 0)))
+    address = f"/openapi/v1{page.url[page.url.index('/apps') :]}"
+    cookie = next(one["value"] for one in page.context.cookies() if one["name"] == "difyspec_session")
+    body = {"data": {"inputs": {}}}
+    for headers in ({}, {"Origin": "https://evil.test"}, {"X-CSRF-Token": "x"}):
+        assert page.request.post(f"{address}/run", headers=headers, **body).status == 403
+    own = {"X-CSRF-Token": store.cookies.csrf_token(cookie)}
+    assert page.request.post(f"{address}/run", headers=own, **body).status == 200
+
+
+def test_a_file_is_uploaded_and_used(signed_in: Open) -> None:
+    kinds = {"type": "file", "required": True, "allowed_file_types": ["document"]}
+    ways = {"allowed_file_upload_methods": ["local_file", "remote_url"]}
+    page = signed_in(apps.add(apps.line(apps.start(paper={**kinds, **ways}), result=["start", "paper"])))
+    press(page, "Run")
+    expect(page.get_by_role("alert").filter(has_text="A file is needed.")).to_be_visible()
+    page.get_by_label("Paper").set_input_files({"name": "bees.txt", "mimeType": "text/plain", "buffer": b"Bees dance."})
+    with page.expect_request("**/run") as asked:
+        press(page, "Run")
+    ends(page)
+    paper = asked.value.post_data_json["inputs"]["paper"]
+    assert (paper["type"], paper["transfer_method"]) == ("document", "local_file")
+    ada = store.accounts.by_email(EMAIL)
+    assert ada is not None
+    app_id = page.locator("#try").get_attribute("data-app")
+    found = store.files.visible(store.cookies.caller(ada), str(app_id), paper["upload_file_id"])
+    assert found is not None
+    assert found.name == "bees.txt"
+
+
+def test_everything_works_with_the_keyboard_alone(signed_in: Open) -> None:
+    slow = graphs.llm("write", "{{#start.topic#}}", delay_ms=400)
+    topic = apps.start(topic={"type": "text-input", "required": True})
+    apps.add(apps.line(topic, slow, result=["write", "text"]), "Only one")
+    page = signed_in("/apps")
+    keys = page.keyboard
+    go(page, "Only one")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Only one")
+    go(page, "Topic")
+    keys.type("bees and honey")
+    keys.press("Tab")
+    expect(page.get_by_role("button", name="Run")).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    keys.press("Space")
+    ends(page, "stopped")
+    expect(page.get_by_role("button", name="Run")).to_be_focused()
+    keys.press("Shift+Tab")
+    keys.press("Enter")
+    ends(page)
+    go(page, "Raw events")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", "the focus must be seen"
+    keys.press("Enter")
+    expect(page.locator("#raw .number").first).to_be_visible()
+
+
+def go(page: Page, words: str) -> None:
+    """Press Tab until something with these words, or with a label of them, has the focus."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if words in focused:
+            return
+    raise AssertionError(f"the keyboard does not reach {words!r}")
+
+
+FOCUSED = """() => {
+  const it = document.activeElement;
+  return [it.innerText, ...[...(it.labels ?? [])].map(label => label.innerText)].join(" ");
+}"""
