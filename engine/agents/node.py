@@ -42,6 +42,11 @@ class AgentNode(Node[AgentData]):
         super().__init__(**options)
         self._make_agent, self._history = make_agent, history
 
+    @property
+    def retry(self) -> bool:
+        """Whether a failed attempt is repeated: as the node says, like every node that asks a model."""
+        return bool(self.node_data.retry_config.retry_enabled)
+
     @classmethod
     def version(cls) -> str:
         """The only version there is."""
