@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from engine import file_kinds, file_probe
 from engine.address_guard import AddressGuard
+from engine.documents.pool import DocumentReader
 from engine.file_kinds import FileLimits
 from engine.file_links import FileLinks
 from store import file_bytes, files
@@ -30,6 +31,7 @@ class FileConfig:
     """What an operator decides about files.
 
     ``storage``: ``s3://bucket/prefix``, or empty for ``folder``. ``api_url`` is where links lead.
+    The text of a document is read within ``document_seconds`` and ``document_memory_bytes``.
     ``unused_for``: how long an upload waits for a run; ``kept_for``: how long a used one stays, None for good.
     """
 
@@ -41,6 +43,9 @@ class FileConfig:
     limits: FileLimits = field(default_factory=FileLimits)
     unused_for: timedelta = timedelta(days=1)
     kept_for: timedelta | None = None
+    document_seconds: float = 30
+    document_memory_bytes: int = 512 * 1024 * 1024
+    document_characters: int = 2_000_000
 
 
 class Files:
@@ -49,6 +54,11 @@ class Files:
     def __init__(self, config: FileConfig, guard: AddressGuard) -> None:
         self.config, self.limits, self._guard = config, config.limits, guard
         self.links = FileLinks(config.secret, config.api_url, config.link_seconds)
+        self.reader = DocumentReader(
+            seconds=config.document_seconds,
+            memory_bytes=config.document_memory_bytes,
+            limit=config.document_characters,
+        )
         self._bytes = file_bytes.open_bytes(config.storage, config.folder)
 
     def take(self, app: App, caller: Caller, source: BinaryIO, size: int, *, name: str, claimed: str) -> StoredFile:

@@ -34,10 +34,12 @@ from graphon.nodes.variable_aggregator.variable_aggregator_node import VariableA
 from graphon.nodes.variable_assigner.v1.node import VariableAssignerNode as AssignerV1
 from graphon.nodes.variable_assigner.v2.node import VariableAssignerNode as AssignerV2
 
+from engine import files
 from engine.agents.easy_node import EasyAgentNode
 from engine.agents.kinds import agent, easy_agent
 from engine.agents.node import AgentNode
 from engine.code_executor import limits
+from engine.documents.node import DocumentExtractorNode
 from engine.file_runtime import MadeFiles
 from engine.human_input import HumanInputNode
 from engine.model_nodes import Classifier, Extractor
@@ -111,6 +113,10 @@ def _code(services: Services, data: Any) -> dict[str, Any]:
     return {"code_executor": services.code, "code_limits": limits(services.max_output_characters)}
 
 
+def _documents(services: Services, data: Any) -> dict[str, Any]:
+    return {"reader": files.current().reader, "cancel": services.cancel}
+
+
 def _http(services: Services, data: Any) -> dict[str, Any]:
     made: Any = MadeFiles(services.files)
     return {
@@ -151,6 +157,7 @@ KINDS: dict[str, Kind] = {
     T.PARAMETER_EXTRACTOR: Kind(Extractor, _extractor),
     T.CODE: Kind(CodeNode, _code),
     T.TEMPLATE_TRANSFORM: Kind(TemplateTransformNode, _template),
+    T.DOCUMENT_EXTRACTOR: Kind(DocumentExtractorNode, _documents),
     T.HTTP_REQUEST: Kind(HttpRequestNode, _http),
     T.AGENT: Kind(AgentNode, agent),
     T.TOOL: Kind(ToolNode, _tool),

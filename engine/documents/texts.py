@@ -1,0 +1,122 @@
+"""Documents that are text: plain, tables, JSON, HTML, mail. Only the standard library is needed to begin."""
+
+from __future__ import annotations
+
+import csv
+import email
+import email.policy
+import io
+import json
+from collections.abc import Iterable
+from email.message import EmailMessage
+from html.parser import HTMLParser
+
+_SAMPLE = 200_000  # bytes that are enough to tell an unknown encoding
+_BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption", "figure",
+    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
+    "section", "table", "tr", "ul",
+})  # fmt: skip
+_HIDDEN = frozenset({"script", "style", "template", "noscript", "head"})
+
+
+class Unreadable(ValueError):
+    """The document is not what it says, or cannot be read; the text says why."""
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file whose encoding nobody told: by its mark, as UTF-8, else by what fits best."""
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(content[:_SAMPLE]).best()
+        return content.decode(best.encoding if best else "latin-1", "replace")
+
+
+def plain(content: bytes) -> str:
+    """The text as it stands."""
+    return decoded(content)
+
+
+def from_csv(content: bytes) -> str:
+    """A Markdown table."""
+    text = decoded(content)
+    try:
+        dialect: type[csv.Dialect] | str = csv.Sniffer().sniff(text[:10_000], delimiters=",;\t|")
+    except csv.Error:
+        dialect = "excel"
+    try:
+        return table(csv.reader(io.StringIO(text), dialect))
+    except csv.Error as error:
+        raise Unreadable(f"The table cannot be read: {error}") from None
+
+
+def from_json(content: bytes) -> str:
+    """The value, indented."""
+    try:
+        return json.dumps(json.loads(decoded(content)), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"The file is not valid JSON: {error}") from None
+
+
+def from_html(content: bytes) -> str:
+    """What a reader of the page sees: its text, a line for each block."""
+    reader = _Page()
+    reader.feed(decoded(content))
+    reader.close()
+    lines = (" ".join(line.split()) for line in "".join(reader.parts).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def from_mail(content: bytes) -> str:
+    """Who wrote to whom about what, and the text."""
+    message = email.message_from_bytes(content, _class=EmailMessage, policy=email.policy.default)
+    heads = [f"{name}: {message[name]}" for name in ("From", "To", "Date", "Subject") if message[name]]
+    body = message.get_body(("plain", "html"))
+    text = ""
+    if body is not None:
+        raw = body.get_payload(decode=True)
+        found = raw if isinstance(raw, bytes) else b""
+        text = from_html(found) if body.get_content_subtype() == "html" else decoded(found)
+    return "\n".join([*heads, "", text])
+
+
+def table(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as a Markdown table, the first one its head; rows without a value are left out."""
+    kept = [[" ".join(str("" if cell is None else cell).split()) for cell in row] for row in rows]
+    kept = [row for row in kept if any(row)]
+    if not kept:
+        return ""
+    lines = [f"| {' | '.join(row)} |" for row in kept]
+    lines.insert(1, f"| {' | '.join('---' for _ in kept[0])} |")
+    return "\n".join(lines)
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in _HIDDEN
+        if tag in _BLOCKS:
+            self.parts.append("\n")
+        elif tag in ("td", "th"):
+            self.parts.append(" | " if self.parts and not self.parts[-1].endswith("\n") else "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(0, self._hidden - (tag in _HIDDEN))
+        # A page that never closes its head shows its body all the same.
+        self._hidden = 0 if tag in ("html", "head") else self._hidden
+        if tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)

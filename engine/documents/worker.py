@@ -1,0 +1,96 @@
+"""The child process that reads one document: run as a script, it answers on its standard output and ends.
+
+It takes the document from its standard input, loads what it needs for this kind of file, shuts itself off
+from the host (`engine.sandbox.fence`), and only then begins to read.
+"""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import json
+import pkgutil
+import resource
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # isolated mode leaves the script's own place out
+
+from engine.documents import office, texts
+from engine.sandbox import fence
+
+READERS: dict[str, Callable[[bytes], str]] = {
+    **dict.fromkeys(("csv", "tsv"), texts.from_csv),
+    **dict.fromkeys(("json",), texts.from_json),
+    **dict.fromkeys(("html", "htm"), texts.from_html),
+    **dict.fromkeys(("eml",), texts.from_mail),
+    **dict.fromkeys(("pdf",), office.from_pdf),
+    **dict.fromkeys(("docx",), office.from_docx),
+    **dict.fromkeys(("xlsx", "xls", "xlsm", "ods"), office.from_sheets),
+    **dict.fromkeys(("pptx",), office.from_slides),
+    **dict.fromkeys(("odt",), office.from_odt),
+    **dict.fromkeys(("epub",), office.from_epub),
+}
+LIBRARIES = {
+    "pdf": ("pypdf",),
+    "docx": ("docx",),
+    "eml": ("email",),
+    **dict.fromkeys(("xlsx", "xls", "xlsm", "ods"), ("python_calamine",)),
+}
+
+
+def main() -> None:
+    """Arguments: the kind, the memory in bytes, the processor time in seconds, the most characters to tell."""
+    kind = sys.argv[1]
+    memory, seconds, limit = map(int, sys.argv[2:])
+    content = sys.stdin.buffer.read()
+    _load(kind, content)
+    try:
+        fence.close(memory_bytes=memory, cpu_seconds=seconds)
+    except OSError:
+        # A host without seccomp: limits on memory and time remain.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    answer = _answer(kind, content, limit)
+    sys.stdout.buffer.write(json.dumps(answer).encode())
+    sys.stdout.buffer.flush()
+
+
+def _load(kind: str, content: bytes) -> None:
+    """Import all that this document may need: behind the fence nothing can be loaded any more."""
+    for name in LIBRARIES.get(kind, ()):
+        library = importlib.import_module(name)
+        for module in pkgutil.walk_packages(getattr(library, "__path__", ()), f"{name}."):
+            with suppress(ImportError):  # what is optional and not installed is not needed
+                importlib.import_module(module.name)
+    for encoding in ("cp437", "latin-1", "ascii", "utf-8-sig", "utf-16"):
+        codecs.lookup(encoding)
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        if kind not in LIBRARIES:
+            import charset_normalizer.constant
+
+            for encoding in charset_normalizer.constant.IANA_SUPPORTED:
+                codecs.lookup(encoding)
+
+
+def _answer(kind: str, content: bytes, limit: int) -> dict[str, str]:
+    try:
+        text = READERS.get(kind, texts.plain)(content)
+    except texts.Unreadable as error:
+        return {"error": str(error)}
+    except MemoryError:
+        return {"error": "The document needed more memory than it may use"}
+    except Exception as error:
+        return {"error": f"The document cannot be read ({type(error).__name__})"}
+    if len(text) > limit:
+        return {"error": f"The document's text is longer than {limit} characters"}
+    return {"text": text.replace("\x00", "").encode("utf-8", "replace").decode()}
+
+
+if __name__ == "__main__":
+    main()
