@@ -176,3 +176,13 @@ def test_a_model_that_fails_in_a_later_round_ends_the_run_with_its_error(bench: 
     assert len(thoughts(events)) == 4
     assert (events[-1]["event"], events[-1]["code"]) == ("error", "completion_request_error")
     assert "quota" in events[-1]["message"]
+
+
+def test_an_agent_sends_the_same_events_on_every_repetition(bench: Bench) -> None:
+    calls = [{"name": "weekday", "arguments": DATE}, {"name": "eval_expression", "arguments": {"expression": "1+1"}}]
+    app = bench.app(agent({"answer": "one two three", "turns": [{"tool_calls": calls}, {"answer": "done"}]}, TIME, SUM))
+    seen = set()
+    for _ in range(20):
+        events = bench.events(bench.start(app, query="go"))
+        seen.add(json.dumps([(e["event"], e.get("answer"), e.get("tool"), e.get("observation")) for e in events]))
+    assert len(seen) == 1

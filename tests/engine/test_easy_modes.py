@@ -243,6 +243,19 @@ def test_a_listed_word_in_the_answer_replaces_all_of_it(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
+def test_a_run_that_takes_too_long_ends_with_an_error_that_says_so(
+    bench: Bench, configure: Callable[..., None], mode: str
+) -> None:
+    configure(max_execution_seconds=0.3)
+    slow = config(parameters={"chunks": 1000, "delay_ms": 20})
+    run = bench.start(bench.app({"mode": mode, "model_config": slow}), query="go on")
+    end = bench.events(run)[-1]
+    assert (end["event"], end["code"], end["status"]) == ("error", "internal_server_error", 500)
+    assert "Maximum execution time exceeded" in end["message"]
+    assert bench.stored(run).status == "failed"
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
 def test_a_run_whose_server_died_ends_with_an_error(bench: Bench, mode: str) -> None:
     app = bench.app(easy(mode))
     conversation = conversations.open(app.id, bench.caller, {}, "x")

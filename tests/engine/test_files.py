@@ -343,3 +343,17 @@ def test_a_file_stays_the_owners_when_the_app_is_deleted(bench: Bench) -> None:
     upload(bench, app)
     app_changes.delete(app.id)
     assert apps.for_operator_get(app.id) is None
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_chat_takes_pictures_where_its_author_allows_them(bench: Bench, mode: str, enabled: bool) -> None:
+    model = {"provider": "echo", "name": "echo", "mode": "chat", "completion_params": {}}
+    image = {"enabled": enabled, "number_limits": 1, "detail": "low", "transfer_methods": ["local_file"]}
+    config = {"model": model, "pre_prompt": "Look.", "file_upload": {"image": image}, "agent_mode": {"tools": []}}
+    app = bench.app({"mode": mode, "model_config": config})
+    picture = local(upload(bench, app, "cat.png", PNG), type="image")
+    events = bench.events(bench.start(app, query="What is it?", files=[picture]))
+    said = "".join(event.get("answer", "") for event in events)
+    assert ("[image" in said) == enabled
+    assert events[-1]["event"] == "message_end"
