@@ -16,16 +16,21 @@ def config_warnings(config: Mapping[str, Any]) -> list[str]:
         found.append("The app names datasets; its answers are made without them.")
     if _at(config, "annotation_reply", "enabled"):
         found.append("Annotation reply is switched on; there are no annotations here, so the model answers.")
-    if _at(config, "sensitive_word_avoidance", "enabled"):
-        kind = _at(config, "sensitive_word_avoidance", "type")
-        if kind != "keywords":
-            found.append(f"Moderation of type '{kind}' asks a service that is not here; the app runs without it.")
+    found += moderation_warnings(config)
     if any(_at(one, "enabled") for one in _list(config.get("external_data_tools"))):
         found.append("External data tools are not called; a value that the caller sends is used instead.")
     found += unknown_tools(_list(_at(config, "agent_mode", "tools")))
     if _at(config, "text_to_speech", "enabled") and _at(config, "text_to_speech", "autoPlay") == "enabled":
         found.append("Answers are not spoken.")
     return found
+
+
+def moderation_warnings(features: Mapping[str, Any]) -> list[str]:
+    """Return a sentence when the author's moderation is not done here."""
+    kind = _at(features, "sensitive_word_avoidance", "type")
+    if not _at(features, "sensitive_word_avoidance", "enabled") or kind == "keywords":
+        return []
+    return [f"Moderation of type '{kind}' asks a service that is not here; the app runs without it."]
 
 
 def agent_tools(data: Mapping[str, Any]) -> list[Any]:

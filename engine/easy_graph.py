@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from engine.moderation import blocked_answer
+from engine.parameters import features_of
 from engine.variables import WORKFLOW_MODES
 
 START, MODEL, ANSWER = "start", "llm", "answer"
@@ -24,18 +25,21 @@ _DETAILS = ("high", "low")
 
 
 def as_graph(document: Mapping[str, Any], inputs: Mapping[str, Any], query: str | None) -> dict[str, Any]:
-    """Return the document with a graph, made from its ``model_config``; a workflow's is returned as it is.
+    """Return the document with a graph, made from its ``model_config``; a workflow's own is kept.
 
+    When the author's word list forbids what was sent, the graph only says the author's answer.
     ``inputs`` are the checked ones: a placeholder whose input has no value stays as it is written.
     """
-    if document["mode"] in WORKFLOW_MODES:
-        return dict(document)
-    mode, config = document["mode"], document["model_config"]
+    mode = document["mode"]
     start = _node(START, "start", title="Start", variables=[])
-    blocked = blocked_answer(config, inputs, query)
+    features = features_of(document)
+    blocked = None if mode == "workflow" else blocked_answer(features, inputs, query)
     if blocked is not None:
         answer = _node(ANSWER, "answer", title="Answer", answer=_inert(blocked))
         return _document(document, [start, answer])
+    if mode in WORKFLOW_MODES:
+        return dict(document)
+    config = document["model_config"]
     text = _Text({name for name, value in inputs.items() if value is not None})
     model = _agent(config, text) if mode == "agent-chat" else _model(mode, config, text, query or "")
     answer = _node(ANSWER, "answer", title="Answer", answer="{{#%s.text#}}" % MODEL)  # noqa: UP031

@@ -22,6 +22,7 @@ from engine.layers import ConversationLayer, PublishLayer
 from engine.live import LiveRun
 from engine.mapper import Mapper
 from engine.memory import History
+from engine.moderation import OutputCheck
 from engine.saved import Saved
 from engine.services import Renderer, Services
 from engine.standstill import Pauses, Standstill
@@ -93,7 +94,8 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     gate.attach(engine)
     mapper: Mapper | EasyMapper
     if context.is_flow:
-        mapper = Mapper(live.payloads, graph_of(context.document), desk.decided)
+        check = OutputCheck(context.document.get("features") or {}) if context.is_chat else None
+        mapper = Mapper(live.payloads, graph_of(context.document), desk.decided, check)
     else:
         mapper = EasyMapper(live, context.document["model_config"])
     live.progress = EngineProgress(engine, mapper)

@@ -10,6 +10,7 @@ from graphon import engine_events as ev
 
 from engine.form_told import told
 from engine.jsonable import jsonable
+from engine.moderation import OutputCheck
 from engine.payloads import Payloads
 from engine.truncate import truncate
 from store.forms import Form
@@ -28,12 +29,20 @@ def unix(moment: datetime | None) -> int:
 class Mapper:
     """Holds what the events of one run need to know about each other: running numbers and open nodes."""
 
-    def __init__(self, payloads: Payloads, graph: Mapping[str, Any], decided: Callable[[str], Form | None]) -> None:
+    def __init__(
+        self,
+        payloads: Payloads,
+        graph: Mapping[str, Any],
+        decided: Callable[[str], Form | None],
+        check: OutputCheck | None = None,
+    ) -> None:
         # The form of an execution that waited, once it is answered or out of time.
         self._decided = decided
         # How often a node that waits for a form was started again.
         self.repeats = 0
-        self._payloads = payloads
+        self._payloads, self._check = payloads, check
+        # Whether the author's answer took the place of what the graph says.
+        self._replaced = False
         self._nodes = {node["id"]: node["data"] for node in graph["nodes"]}
         self._count = 0
         # Execution id → the members that all events of this execution share.
@@ -56,8 +65,8 @@ class Mapper:
         """Yield the payloads (none, for most internal events) that an engine event stands for."""
         match event:
             case ev.NodeRunStreamChunkEvent():
-                if event.chunk:
-                    yield self._payloads.text(event.chunk, list(event.selector))
+                if event.chunk and not self._replaced:
+                    yield self._text(event)
             case ev.NodeRunRetryEvent():
                 yield self._retry(event)
             case ev.NodeRunStartedEvent():
@@ -90,6 +99,13 @@ class Mapper:
                 yield self._container_completed(event, "succeeded", None)
             case ev.NodeRunIterationFailedEvent() | ev.NodeRunLoopFailedEvent():
                 yield self._container_completed(event, "failed", event.error)
+
+    def _text(self, event: ev.NodeRunStreamChunkEvent) -> dict[str, Any]:
+        preset = self._check.replacement(event.chunk) if self._check else None
+        if preset is None:
+            return self._payloads.text(event.chunk, list(event.selector))
+        self._replaced = True
+        return self._payloads.replacement(preset, "output_moderation")
 
     def close_open(self, status: str, error: str | None) -> Iterator[dict[str, Any]]:
         """Yield a ``node_finished`` for each node that was still at work when the run was ended."""

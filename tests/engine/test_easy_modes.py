@@ -242,6 +242,31 @@ def test_a_listed_word_in_the_answer_replaces_all_of_it(bench: Bench) -> None:
     assert bench.stored(run).status == "succeeded"
 
 
+def moderated(avoidance: dict[str, Any]) -> dict[str, Any]:
+    nodes = [
+        graph_node("begin", "start", variables=[]),
+        llm("talk"),
+        graph_node("say", "answer", answer="{{#talk.text#}}!"),
+    ]
+    features = {"sensitive_word_avoidance": avoidance}
+    edges = [edge("begin", "talk"), edge("talk", "say")]
+    return {**document(nodes, edges, mode="advanced-chat"), "features": features}
+
+
+def test_a_chat_flow_has_its_word_list_too(bench: Bench, prompts: Any) -> None:
+    events = bench.run(moderated(AVOID), query="the swordfish")
+    assert (answer(events), prompts) == ("Not that, sys.user_id.", [])
+    only_outputs = {**AVOID, "config": {**AVOID["config"], "inputs_config": {"enabled": False}}}
+    run = bench.start(bench.app(moderated(only_outputs)), query="my pass word is open now")
+    events = bench.events(run)
+    told = names(events)
+    assert told.count("message_replace") == 1
+    assert "message" not in told[told.index("message_replace") :]
+    assert events[-1]["data"]["outputs"]["answer"] == "I said nothing."
+    assert events[-1]["data"]["status"] == "succeeded"
+    assert conversations.history(run.conversation_id or "")[0].answer == "I said nothing."
+
+
 @pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
 def test_a_run_that_takes_too_long_ends_with_an_error_that_says_so(
     bench: Bench, configure: Callable[..., None], mode: str
