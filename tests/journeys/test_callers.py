@@ -194,7 +194,9 @@ def _app(
 
 
 def _run(ground: Ground, app_id: str, who: str) -> str:
-    answer = httpx.post(f"{ground.live.api}/apps/{app_id}/run", json={"inputs": {}}, headers=ground.headers(who)[0])
+    answer = httpx.post(
+        f"{ground.live.api}/apps/{app_id}/run", json={"inputs": {}}, headers=ground.headers(who)[0], timeout=30
+    )
     return re.search(r'"task_id":"([^"]+)"', answer.text)[1]  # type: ignore[index]
 
 
@@ -212,7 +214,7 @@ def _answered(ground: Ground, app_id: str) -> str:
 
 def _upload(ground: Ground, app_id: str, who: str) -> dict[str, str]:
     url = f"{ground.live.api}/apps/{app_id}/files/upload"
-    record = fair(httpx.post(url, files=FILES["uploadFile"], headers=ground.headers(who)[0])).json()
+    record = fair(httpx.post(url, files=FILES["uploadFile"], headers=ground.headers(who)[0], timeout=30)).json()
     return {"file_id": record["id"], "sign": record["source_url"].partition("?sign=")[2]}
 
 
@@ -266,7 +268,7 @@ def test_each_caller_gets_the_answer_of_the_table(ground: Ground, row: list[str]
 def test_a_malformed_id_is_not_found(ground: Ground, path: str, malformed: str) -> None:
     method = next(m for m, p in OPERATIONS.values() if re.sub(r"\{[^}]+\}", "{}", p) == path)
     url = ground.live.api + path.replace("{}", malformed)
-    answer = httpx.request(method, url, headers=ground.headers("owner")[0])
+    answer = httpx.request(method, url, headers=ground.headers("owner")[0], timeout=30)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
@@ -278,11 +280,11 @@ def test_nobody_else_stops_a_run(ground: Ground) -> None:
     stop = f"{base}/tasks/{first['task_id']}/stop"
     for caller in ("nobody", "member", "stranger", "guest", "impostor"):
         for headers in ground.headers(caller):
-            httpx.post(stop, headers=headers)
+            httpx.post(stop, headers=headers, timeout=30)
     found = store.runs.for_worker(first["workflow_run_id"])
     assert found is not None
     assert not found.is_over
-    fair(httpx.post(stop, headers=mine))
+    fair(httpx.post(stop, headers=mine, timeout=30))
     with httpx.stream("GET", f"{base}/tasks/{first['task_id']}/events", headers=mine, timeout=30) as stream:
         assert read(stream)[-1].data["data"]["status"] == "stopped"
 
@@ -304,11 +306,13 @@ def test_a_revoked_token_reads_no_further_and_the_run_goes_on(ground: Ground) ->
     found = store.runs.for_worker(first["workflow_run_id"])
     assert found is not None
     assert not found.is_over
-    fair(httpx.post(f"{base}/tasks/{first['task_id']}/stop", headers=ground.headers("owner")[0]))
+    fair(httpx.post(f"{base}/tasks/{first['task_id']}/stop", headers=ground.headers("owner")[0], timeout=30))
 
 
 def test_lists_never_tell_totals_of_others(ground: Ground) -> None:
     """The stranger's own workspace is empty, whatever else the server holds."""
     (mine,) = store.workspaces.of(ground.people["stranger"].id)
-    answer = httpx.get(f"{ground.live.api}/apps?workspace_id={mine.id}", headers=ground.headers("stranger")[0])
+    answer = httpx.get(
+        f"{ground.live.api}/apps?workspace_id={mine.id}", headers=ground.headers("stranger")[0], timeout=30
+    )
     assert (answer.json()["total"], answer.json()["data"]) == (0, [])

@@ -37,16 +37,21 @@ def _missing(what: str, error: Exception) -> None:
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    """The URL of a Redis database that is empty before and after."""
+    """The URL of a Redis database without counters of ours, before and after; other keys are left alone."""
     client = redis.Redis.from_url(REDIS)
     try:
         client.ping()
     except redis.RedisError as error:
         _missing("Redis", error)
-    client.flushdb()
+    _clear(client)
     yield REDIS
-    client.flushdb()
+    _clear(client)
     client.close()
+
+
+def _clear(client: redis.Redis) -> None:
+    for key in client.scan_iter("difyspec:*"):
+        client.delete(key)
 
 
 @pytest.fixture
