@@ -96,7 +96,8 @@ def test_no_page_has_script_or_style_of_its_own(signed_in: Browser, path: str) -
 def test_the_stylesheet_may_be_kept_and_is_not_sniffed(browser: Browser) -> None:
     answer = browser.get("/static/pages.css")
     assert answer.status_code == 200
-    assert "max-age" in answer.headers["Cache-Control"]
+    assert answer.headers["Cache-Control"] == "no-cache"  # kept, and asked about: a new version is seen at once
+    assert answer.headers["ETag"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
