@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from engine import runs
+from engine import form_files, runs
 from engine.form_values import check
 from store import forms
 from store import runs as rows
@@ -64,6 +64,9 @@ def submit(token: str, body: Mapping[str, Any], *, by: str, app_id: str | None =
     """
     form = open_form(token, app_id)
     action, inputs = str(body["action"]), check(form.definition, body["action"], body["inputs"])
+    run = rows.for_worker(form.run_id)
+    if run is not None:
+        inputs = form_files.resolved(form.definition, inputs, run)
     machine = runs.machine()
     taken, goes_on = forms.answer(
         form.id, {"action": action, "inputs": inputs}, by, machine.place.worker, machine.config.lease_seconds
@@ -72,7 +75,6 @@ def submit(token: str, body: Mapping[str, Any], *, by: str, app_id: str | None =
         open_form(token, app_id)
         # Its time ran out between the two looks at the clock.
         _expired(form)
-    run = rows.for_worker(form.run_id)
     if goes_on and run is not None:
         machine.resume(run)
     return run

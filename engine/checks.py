@@ -54,8 +54,8 @@ def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[s
         if not flow:
             chosen = _begun_with(app, caller, conversation) or chosen
     given = declared.check(chosen.definition, body.get("inputs") or {})
-    given = file_inputs.resolve(app, caller, chosen.definition, given)
-    attached = file_inputs.attached(app, caller, chosen.definition, body.get("files"))
+    given = file_inputs.resolve(app.id, caller, chosen.definition, given)
+    attached = file_inputs.attached(app.id, caller, chosen.definition, body.get("files"))
     used = file_inputs.used_ids(chosen.definition, given, attached)
     if used and not files.keep(caller, app.id, used, file_rules.current().config.kept_for):
         raise Refusal("invalid_param", "A file was deleted a moment ago; upload it again.")

@@ -1,4 +1,4 @@
-"""The files a run is given: found among the caller's own, or described from their address, before it starts.
+"""The files a run is given: found among its owner's own, or described from their address, before it starts.
 
 A file that is in order becomes a *file value*: the JSON object that a run keeps and that events show, marked
 by ``dify_model_identity``. It has no link: links expire, so one is made each time a value is shown.
@@ -16,9 +16,7 @@ from engine.input_problem import InputProblem
 from engine.parameters import features_of, file_upload
 from engine.variables import FILE_TYPES, WORKFLOW_MODES, Variable, variables, whole, words
 from store import files as stored
-from store.app_row import App
-from store.caller import Caller
-from store.files import StoredFile
+from store.files import Owner, StoredFile
 from store.refusal import Refusal
 
 MARK = "__dify__file__"
@@ -26,7 +24,7 @@ UPLOADED = {"local_file": "upload_file_id", "tool_file": "tool_file_id"}
 Loc = tuple[str | int, ...]
 
 
-def resolve(app: App, caller: Caller, document: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(app_id: str, owner: Owner, document: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The checked inputs with each file as a file value. Refuses ``invalid_param``, naming the input."""
     found = dict(inputs)
     for variable in variables(document):
@@ -35,14 +33,13 @@ def resolve(app: App, caller: Caller, document: Mapping[str, Any], inputs: Mappi
             continue
         loc: Loc = ("body", "inputs", variable.name)
         if isinstance(value, list):
-            _check_count(variable, len(value), loc)
-            found[variable.name] = [one(app, caller, variable, item, (*loc, at)) for at, item in enumerate(value)]
+            found[variable.name] = several(app_id, owner, variable, value, loc)
         else:
-            found[variable.name] = one(app, caller, variable, value, loc)
+            found[variable.name] = one(app_id, owner, variable, value, loc)
     return found
 
 
-def attached(app: App, caller: Caller, document: Mapping[str, Any], given: Any) -> list[dict[str, Any]]:
+def attached(app_id: str, owner: Owner, document: Mapping[str, Any], given: Any) -> list[dict[str, Any]]:
     """The ``files`` of the body as file values (``sys.files``); none where the app does not take files."""
     variable = _feature(document)
     if variable is None or not given:
@@ -51,21 +48,30 @@ def attached(app: App, caller: Caller, document: Mapping[str, Any], given: Any) 
         items = check_file_list(variable, given)
     except InputProblem as problem:
         _refuse(problem.message, problem.type, ("body", "files"))
-    _check_count(variable, len(items), ("body", "files"))
-    return [one(app, caller, variable, item, ("body", "files", at)) for at, item in enumerate(items)]
+    return several(app_id, owner, variable, items, ("body", "files"))
 
 
-def one(app: App, caller: Caller, variable: Variable, item: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
+def one(app_id: str, owner: Owner, variable: Variable, item: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
     """One file, of the shape that `engine.input_files` checks, as a file value.
 
-    Refuses ``invalid_param`` at ``loc``: a file that is not the caller's own for this app (whoever else's it
+    Refuses ``invalid_param`` at ``loc``: a file that is not the owner's for this app (whoever else's it
     is), one that the variable does not admit, an address that may not be reached.
     """
     method = str(item["transfer_method"])
-    value = _remote(item, loc) if method == "remote_url" else _uploaded(app, caller, method, item, loc)
+    value = _remote(item, loc) if method == "remote_url" else _uploaded(app_id, owner, method, item, loc)
     if method != "tool_file":
         _check_admitted(variable, value, item.get("type"), loc)
     return value
+
+
+def several(
+    app_id: str, owner: Owner, variable: Variable, items: Sequence[Mapping[str, Any]], loc: Loc
+) -> list[dict[str, Any]]:
+    """A list of files, each like `one`; no more than the variable and the server admit."""
+    limit = min(variable.max_length or 1000, files.current().limits.count)
+    if len(items) > limit:
+        _refuse(f"Number of files exceeds the maximum limit {limit}", "too_long", loc)
+    return [one(app_id, owner, variable, item, (*loc, at)) for at, item in enumerate(items)]
 
 
 def used_ids(document: Mapping[str, Any], inputs: Mapping[str, Any], attached: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -104,9 +110,9 @@ def _value(
     }
 
 
-def _uploaded(app: App, caller: Caller, method: str, item: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
+def _uploaded(app_id: str, owner: Owner, method: str, item: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
     member = UPLOADED.get(method, "datasource_file_id")
-    file = stored.visible(caller, app.id, str(item.get(member))) if method in UPLOADED else None
+    file = stored.visible(owner, app_id, str(item.get(member))) if method in UPLOADED else None
     if file is None:
         _refuse("Invalid upload file: not found.", "file_not_found", (*loc, member))
     return value_of(file, item.get("type"))
@@ -144,12 +150,6 @@ def _check_admitted(variable: Variable, value: Mapping[str, Any], given: Any, lo
     if not kind_allowed(variable, kind) or outside:
         shown = value["filename"] or value["remote_url"]
         _refuse(f"File validation failed for file: {shown}", "file_not_allowed", loc)
-
-
-def _check_count(variable: Variable, count: int, loc: Loc) -> None:
-    limit = min(variable.max_length or 1000, files.current().limits.count)
-    if count > limit:
-        _refuse(f"Number of files exceeds the maximum limit {limit}", "too_long", loc)
 
 
 def _feature(document: Mapping[str, Any]) -> Variable | None:

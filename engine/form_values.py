@@ -51,7 +51,7 @@ def _file(field: Field, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         _bad(field, "file input", "expected mapping")
     try:
-        return check_file(_variable(field), value)
+        return check_file(variable_of(field), value)
     except InputProblem as problem:
         _bad(field, "file input", problem.message)
 
@@ -62,7 +62,7 @@ def _files(field: Field, value: Any) -> list[dict[str, Any]]:
     if any(not isinstance(item, Mapping) for item in value):
         _bad(field, "file list input", "expected list of mappings")
     try:
-        return check_file_list(_variable(field), value)
+        return check_file_list(variable_of(field), value)
     except InputProblem as problem:
         _bad(field, "file list input", problem.message)
 
@@ -75,7 +75,8 @@ _CHECKS: dict[str, Callable[[Field, Any], Any]] = {
 }
 
 
-def _variable(field: Field) -> Variable:
+def variable_of(field: Field) -> Variable:
+    """What a file field admits, as a variable."""
     return Variable(
         name=field["output_variable_name"],
         type=field["type"],

@@ -15,10 +15,12 @@ from graphon.runtime.init_params import InitParams
 from graphon.runtime.runtime_state import RuntimeState
 from graphon.variables.template_resolution import convert_template
 
+from engine.file_runtime import graph_value
 from engine.form_desk import FormDesk
 from engine.form_told import action_title, rendered, text_of
 from engine.human_input_data import FormField, HumanInputData
 from engine.jsonable import jsonable
+from engine.variables import FILE_TYPES
 from store.clock import current, current_ids
 from store.forms import Draft, Form
 
@@ -108,6 +110,8 @@ class HumanInputNode(Node[HumanInputData]):
         if form.answer is not None:
             action, values = form.answer["action"], form.answer["inputs"]
             content, title = rendered(content, values), action_title(form)
+            kinds = {one["output_variable_name"]: one["type"] for one in form.definition["inputs"]}
+            values = {name: graph_value(one) if kinds.get(name) in FILE_TYPES else one for name, one in values.items()}
         outputs = {
             **values,
             "__action_id": action if form.answer else "",

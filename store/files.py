@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from store import db, sql
 from store.app_row import App
@@ -72,9 +73,17 @@ def create(
     return made
 
 
+class Owner(Protocol):
+    """Whose files they are: a caller, or a run on behalf of who started it."""
+
+    @property
+    def subject(self) -> str:
+        """The key of `store.caller.Caller.subject`."""
+
+
 @db.reads
-def visible(caller: Caller, app_id: str, file_id: str) -> StoredFile | None:
-    """The caller's own file of this app; None for absent, expired, somebody else's and another app's alike."""
+def visible(owner: Owner, app_id: str, file_id: str) -> StoredFile | None:
+    """The owner's own file of this app; None for absent, expired, somebody else's and another app's alike."""
     wanted, app = sql.uuid_or_none(file_id), sql.uuid_or_none(app_id)
     if wanted is None or app is None:
         return None
@@ -84,7 +93,7 @@ def visible(caller: Caller, app_id: str, file_id: str) -> StoredFile | None:
             " AND (expires_at IS NULL OR expires_at > ?)",
             wanted,
             app,
-            caller.subject,
+            owner.subject,
             now_micros(),
         )
     )
@@ -97,8 +106,8 @@ def for_link(file_id: str) -> StoredFile | None:
 
 
 @db.writes
-def keep(caller: Caller, app_id: str, file_ids: Iterable[str], kept_for: timedelta | None = None) -> bool:
-    """Keep the caller's files because a run uses them; False if one is gone (then none is changed).
+def keep(owner: Owner, app_id: str, file_ids: Iterable[str], kept_for: timedelta | None = None) -> bool:
+    """Keep the owner's files because a run uses them; False if one is gone (then none is changed).
 
     A file that is being swept away at this moment is either kept or gone, never half of each.
     """
@@ -109,7 +118,7 @@ def keep(caller: Caller, app_id: str, file_ids: Iterable[str], kept_for: timedel
         if not sql.locked(
             "SELECT id FROM files WHERE id = ? AND app_id = ? AND subject = ?"
             " AND (expires_at IS NULL OR expires_at > ?)",
-            file_id, app_id, caller.subject, now,
+            file_id, app_id, owner.subject, now,
         ):  # fmt: skip
             return False
     for file_id in wanted:

@@ -21,6 +21,7 @@ from store import app_changes, apps
 from store import files as stored
 from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
+from tests.engine.forms import answer, ask, token_of
 from tests.engine.graphs import document, edge, end, llm, node, template
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 8
@@ -357,3 +358,47 @@ def test_a_chat_takes_pictures_where_its_author_allows_them(bench: Bench, mode: 
     said = "".join(event.get("answer", "") for event in events)
     assert ("[image" in said) == enabled
     assert events[-1]["event"] == "message_end"
+
+
+def asking(*inputs: dict[str, Any]) -> Any:
+    """start (a file) → a person → a document read → end."""
+    nodes = [
+        node("start", "start", variables=[one_file(required=False)]),
+        ask(inputs=list(inputs)),
+        node("read", "document-extractor", variable_selector=["review", "scan"] if inputs else ["start", "doc"]),
+        end(text=["read", "text"], file=["start", "doc"], scan=["review", "scan"]),
+    ]
+    edges = [edge("start", "review"), edge("review", "read", "approve"), edge("read", "end")]
+    return document(nodes, edges)
+
+
+def test_a_run_that_waits_keeps_its_files_for_the_process_that_goes_on(
+    bench: Bench, configure: Callable[..., None]
+) -> None:
+    configure(secret_key="the same in both")
+    app = bench.app(asking())
+    run = bench.start(app, {"doc": local(upload(bench, app))}, files=[])
+    token = token_of(bench.events(run))
+    configure(secret_key="the same in both")  # another process: nothing in memory is left
+    answer(token)
+    last = bench.events(run)[-1]["data"]
+    assert last["outputs"]["text"] == "Bees dance."
+    assert "?sign=" in last["outputs"]["file"]["url"]
+
+
+def test_a_file_in_a_forms_answer_is_the_owners_and_read_by_later_nodes(bench: Bench) -> None:
+    scan = {"type": "file", "output_variable_name": "scan", "allowed_file_types": ["document"]}
+    app = bench.app(asking(scan))
+    run = bench.start(app)
+    token = token_of(bench.events(run))
+    theirs = upload(bench, app, caller=make_caller("bob@mail.example", "Bob"))
+    for wrong in (theirs, upload(bench, app, "a.png", PNG)):
+        with pytest.raises(Refusal) as caught:
+            answer(token, scan=local(wrong))
+        assert caught.value.code == "invalid_form_data"
+        assert caught.value.message.startswith("Invalid value for file input 'scan': ")
+    answer(token, scan=local(upload(bench, app)))
+    events = bench.events(run)
+    assert events[-1]["data"]["outputs"]["text"] == "Bees dance."
+    filled = next(event["data"] for event in events if event["event"] == "human_input_form_filled")
+    assert "?sign=" in filled["submitted_data"]["scan"]["url"]
