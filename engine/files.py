@@ -92,12 +92,17 @@ class Files:
         return self._store(app, caller, source, size, "run", described, self.config.kept_for)
 
     def pieces(self, file: StoredFile) -> Iterator[bytes]:
-        """A file's content, piece by piece. Refuses ``not_found`` when its bytes are gone."""
+        """A file's content, piece by piece.
+
+        Refuses ``not_found`` when its bytes are gone, ``service_unavailable`` when the storage is away.
+        """
         try:
             return self._bytes.pieces(file.id)
         except FileNotFoundError:
             logger.error("File %s has no content in the storage", file.id)
             raise Refusal("not_found", "The file's content is gone.") from None
+        except OSError as error:
+            raise Refusal("service_unavailable", "The file cannot be fetched now; try again later.") from error
 
     def probe(self, url: str) -> file_probe.Told:
         """What a remote address says is there. ValueError for an address that may not be reached."""
@@ -119,7 +124,7 @@ class Files:
                 break
         # An upload writes its bytes before its row: only what is old enough was truly left behind.
         old = clock().now() - ORPHANED_AFTER
-        for key, written in list(self._bytes.keys()):
+        for key, written in list(self._bytes.written()):
             if written < old and not files.exists(key):
                 self._bytes.delete(key)
                 gone += 1

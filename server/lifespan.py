@@ -15,11 +15,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 import store
 from server.settings import Settings
 from server.threads import Threads
 
 WARM_AFTER = 1.0  # seconds
+FIRST_SWEEP, SWEEP_EVERY = 60.0, 3600.0  # seconds
+log = structlog.get_logger("lifespan")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -82,12 +86,31 @@ def lifespan_of(settings: Settings, threads: Threads) -> Callable[[Any], context
             end_runs_on_signal(runs.shutdown)
             # Not at once: importing the engine would hold up the first answers.
             asyncio.get_running_loop().call_later(WARM_AFTER, runs.warm)
+            sweeping = asyncio.create_task(sweep_files())
             try:
                 yield {}
             finally:
+                sweeping.cancel()
                 threads.close()
 
     return lifespan
+
+
+async def sweep_files() -> None:
+    """Delete the files whose time is over, soon after the start and then every hour."""
+    from engine import files
+
+    wait = FIRST_SWEEP
+    while True:
+        await asyncio.sleep(wait)
+        wait = SWEEP_EVERY
+        try:
+            gone = await asyncio.to_thread(files.current().sweep)
+        except Exception as error:  # the storage or the database may be away; the next sweep finds the rest
+            log.warning("files_not_swept", exc_info=error)
+        else:
+            if gone:
+                log.info("files_swept", count=gone)
 
 
 def end_runs_on_signal(end: Callable[[], None]) -> None:

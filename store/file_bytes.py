@@ -18,7 +18,10 @@ PIECE = 64 * 1024
 
 
 class FileBytes(Protocol):
-    """Where bytes are kept. Keys are file ids, made here; no name of a client's reaches them."""
+    """Where bytes are kept. Keys are file ids, made here; no name of a client's reaches them.
+
+    Every method may raise OSError when the storage fails.
+    """
 
     def put(self, key: str, source: BinaryIO) -> None:
         """Store all that ``source`` still has. Errors: OSError, nothing stored."""
@@ -29,7 +32,7 @@ class FileBytes(Protocol):
     def delete(self, key: str) -> None:
         """Remove the bytes; no error when there are none."""
 
-    def keys(self) -> Iterator[tuple[str, datetime]]:
+    def written(self) -> Iterator[tuple[str, datetime]]:
         """Every key with the time it was written."""
 
 
@@ -73,7 +76,7 @@ class FolderBytes:
         """Unlink."""
         self._path(key).unlink(missing_ok=True)
 
-    def keys(self) -> Iterator[tuple[str, datetime]]:
+    def written(self) -> Iterator[tuple[str, datetime]]:
         """Walk the sub-folders."""
         for path in self.folder.glob("??/*"):
             with contextlib.suppress(FileNotFoundError):
@@ -101,28 +104,44 @@ class BucketBytes:
         """An upload in parts: the object appears when the last part is in."""
         import obstore
 
-        obstore.put(self._store, key, source)
+        with _as_os_error():
+            obstore.put(self._store, key, source)
 
     def pieces(self, key: str) -> Iterator[bytes]:
         """Ask at once, read as asked."""
         import obstore
 
-        return (bytes(piece) for piece in obstore.get(self._store, key).stream(min_chunk_size=PIECE))
+        with _as_os_error():
+            found = obstore.get(self._store, key)
+        return (bytes(piece) for piece in found.stream(min_chunk_size=PIECE))
 
     def delete(self, key: str) -> None:
         """Delete."""
         import obstore
 
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), _as_os_error():
             obstore.delete(self._store, key)
 
-    def keys(self) -> Iterator[tuple[str, datetime]]:
+    def written(self) -> Iterator[tuple[str, datetime]]:
         """List, page by page."""
         import obstore
 
         for page in obstore.list(self._store):
             for item in page:
                 yield item["path"], item["last_modified"]
+
+
+@contextlib.contextmanager
+def _as_os_error() -> Iterator[None]:
+    """What the service or the way to it does wrong, as the error that a folder would raise."""
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except BaseError as error:
+        if isinstance(error, OSError):
+            raise
+        raise OSError(f"the file storage failed: {str(error).splitlines()[0]}") from error
 
 
 def _read(file: BinaryIO) -> Iterator[bytes]:
