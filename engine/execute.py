@@ -9,6 +9,7 @@ from typing import Any
 from graphon import engine_events as ev
 from graphon.engine import Engine
 
+from engine import files
 from engine.address_guard import AddressGuard
 from engine.code_executor import CodeExecutor
 from engine.easy_mapper import EasyMapper
@@ -132,6 +133,10 @@ def _services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
     config, context = place.config, live.context
     guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
     http_client = GuardedHttpClient(guard, live.cancel, config.max_http_bytes)
+
+    def html(content: bytes) -> str:
+        return files.current().reader.text([content], "html", live.cancel)
+
     return Services(
         cancel=live.cancel,
         renderer=Renderer(place.templates, live.cancel),
@@ -141,7 +146,7 @@ def _services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
         forms=desk,
         max_output_characters=config.max_output_characters,
         tools=Toolbox(
-            ToolContext(live.cancel, http_client, current().now),
+            ToolContext(live.cancel, http_client, current().now, html),
             finder(context.app_id, config.secret_key, config.tool_credentials),
         ),
         models=config.models,

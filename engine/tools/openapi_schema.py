@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-_DEPTH = 8  # a model has no use for deeper schemas
+_DEPTH, _PARTS = 8, 1000  # a model has no use for deeper and larger schemas
 _TYPES = ("string", "integer", "number", "boolean", "array", "object")
 _KEPT = (
     "type", "format", "enum", "default", "description", "minimum", "maximum", "minLength", "maxLength", "pattern",
@@ -22,33 +22,44 @@ def resolved(document: dict[str, Any], value: Any) -> Any:
     return None
 
 
-def schema_of(document: dict[str, Any], value: Any, depth: int = 0) -> dict[str, Any]:
+def schema_of(document: dict[str, Any], value: Any) -> dict[str, Any]:
     """Return a schema without references, as far as it says something to a model."""
-    value = resolved(document, value)
-    if not isinstance(value, dict) or depth >= _DEPTH:
-        return {}
-    made = {key: value[key] for key in _KEPT if key in value}
-    if isinstance(made.get("type"), list):
-        made["type"] = next((kind for kind in made["type"] if kind != "null"), "string")
-    for part in value.get("allOf") or []:
-        inner = schema_of(document, part, depth + 1)
-        properties = {**made.get("properties", {}), **inner.pop("properties", {})}
-        required = [*made.get("required", []), *inner.pop("required", [])]
-        made = {**inner, **made}
-        made |= {"properties": properties} if properties else {}
-        made |= {"required": required} if required else {}
-    for key in ("oneOf", "anyOf"):
-        if isinstance(value.get(key), list):
-            made[key] = [schema_of(document, part, depth + 1) for part in value[key]]
-    listed = value.get("properties")
-    if isinstance(listed, dict):
-        own = {str(name): schema_of(document, part, depth + 1) for name, part in listed.items()}
-        made["properties"] = {**made.get("properties", {}), **own}
-    if isinstance(value.get("required"), list):
-        made["required"] = list(dict.fromkeys([*made.get("required", []), *map(str, value["required"])]))
-    if "items" in value:
-        made["items"] = schema_of(document, value["items"], depth + 1)
-    return made
+    return _Reader(document).schema(value, 0)
+
+
+class _Reader:
+    """Reads one schema. A schema that refers to itself in many places would unfold to any size: it is bounded."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document, self._left = document, _PARTS
+
+    def schema(self, value: Any, depth: int) -> dict[str, Any]:
+        value = resolved(self._document, value)
+        self._left -= 1
+        if not isinstance(value, dict) or depth >= _DEPTH or self._left < 0:
+            return {}
+        made = {key: value[key] for key in _KEPT if key in value}
+        if isinstance(made.get("type"), list):
+            made["type"] = next((kind for kind in made["type"] if kind != "null"), "string")
+        for part in value.get("allOf") or []:
+            inner = self.schema(part, depth + 1)
+            properties = {**made.get("properties", {}), **inner.pop("properties", {})}
+            required = [*made.get("required", []), *inner.pop("required", [])]
+            made = {**inner, **made}
+            made |= {"properties": properties} if properties else {}
+            made |= {"required": required} if required else {}
+        for key in ("oneOf", "anyOf"):
+            if isinstance(value.get(key), list):
+                made[key] = [self.schema(part, depth + 1) for part in value[key]]
+        listed = value.get("properties")
+        if isinstance(listed, dict):
+            own = {str(name): self.schema(part, depth + 1) for name, part in listed.items()}
+            made["properties"] = {**made.get("properties", {}), **own}
+        if isinstance(value.get("required"), list):
+            made["required"] = list(dict.fromkeys([*made.get("required", []), *map(str, value["required"])]))
+        if "items" in value:
+            made["items"] = self.schema(value["items"], depth + 1)
+        return made
 
 
 def type_of(schema: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.tools.tool import Parameter, Result, Tool, ToolContext
+from engine.tools.tool import MAX_TEXT, Parameter, Result, Tool, ToolContext, ToolProblem
 
 _CHANGES: dict[str, Callable[[str], str]] = {
     "upper": str.upper,
@@ -32,7 +32,10 @@ def _count(arguments: Mapping[str, Any], context: ToolContext) -> Result:
 
 
 def _replace(arguments: Mapping[str, Any], context: ToolContext) -> Result:
-    return Result(arguments["text"].replace(arguments["find"], arguments["replacement"]))
+    text, find, replacement = arguments["text"], arguments["find"], arguments["replacement"]
+    if len(text) + text.count(find) * (len(replacement) - len(find)) > MAX_TEXT:
+        raise ToolProblem(f"The text would be longer than {MAX_TEXT} characters")
+    return Result(text.replace(find, replacement))
 
 
 TOOLS = (

@@ -19,11 +19,15 @@ class ToolProblem(ValueError):
 
 @dataclass(frozen=True)
 class ToolContext:
-    """What a call may use: the guarded HTTP client, the flag that ends the run, the time."""
+    """What a call may use: the flag that ends the run, the guarded HTTP client, the time, and a reader of HTML.
+
+    ``html`` gives the text of a page, in UTF-8; it raises ValueError.
+    """
 
     cancel: CancelToken
     http: Any
     now: Callable[[], datetime]
+    html: Callable[[bytes], str]
 
 
 @dataclass(frozen=True)

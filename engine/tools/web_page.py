@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
-from html.parser import HTMLParser
 from typing import Any
 
 import httpx
@@ -12,53 +13,8 @@ from engine.tools.tool import MAX_TEXT, Parameter, Result, Tool, ToolContext, To
 
 _SECONDS = (10, 30, 10)  # connect, read, write
 _AGENT = "difyspec"
-_HIDDEN = frozenset({"script", "style", "noscript", "template", "svg", "iframe"})
-_BLOCKS = frozenset({
-    "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset", "figure", "footer", "form",
-    "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table",
-    "td", "th", "tr", "ul",
-})  # fmt: skip
-
-
-class PageText(HTMLParser):
-    """Collects the text a reader sees, a line for each block, and the page's title."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.title = ""
-        self._lines: list[str] = [""]
-        self._hidden: list[str] = []
-        self._in_title = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open a block, or what is not to be seen."""
-        self._in_title = tag == "title"
-        if tag in _HIDDEN:
-            self._hidden.append(tag)
-        elif tag in _BLOCKS:
-            self._lines.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close it."""
-        self._in_title = False
-        if tag in self._hidden:
-            # What was left open inside it ends with it.
-            while self._hidden.pop() != tag:
-                pass
-        elif tag in _BLOCKS:
-            self._lines.append("")
-
-    def handle_data(self, data: str) -> None:
-        """Take text."""
-        if self._in_title:
-            self.title += data.strip()
-        elif not self._hidden:
-            self._lines[-1] += data
-
-    def text(self) -> str:
-        """Return the page's text."""
-        lines = (" ".join(line.split()) for line in self._lines)
-        return "\n".join(line for line in lines if line)
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,500})</title", re.IGNORECASE)
+_HEAD = 20_000  # characters in which the title is looked for
 
 
 def _fetch(arguments: Mapping[str, Any], context: ToolContext) -> Result:
@@ -77,11 +33,15 @@ def _fetch(arguments: Mapping[str, Any], context: ToolContext) -> Result:
         raise ToolProblem(f"The page is not text but '{kind[:100]}'")
     if "html" not in kind:
         return Result(answer.text[:MAX_TEXT])
-    page = PageText()
-    page.feed(answer.text)
-    page.close()
-    title = f"TITLE: {page.title}\n" if page.title else ""
-    return Result((title + page.text())[:MAX_TEXT])
+    source = answer.text
+    try:
+        # Elsewhere, because a page may be made to take its parser a very long time.
+        text = context.html(source.encode())
+    except ValueError as refused:
+        raise ToolProblem(f"The page could not be read: {refused}") from None
+    title = _TITLE.search(source[:_HEAD])
+    head = f"TITLE: {html.unescape(' '.join(title[1].split()))}\n" if title else ""
+    return Result((head + text)[:MAX_TEXT])
 
 
 TOOLS = (

@@ -244,6 +244,14 @@ def test_a_schema_that_contains_itself_ends_somewhere() -> None:
     assert len(json.dumps(definition)) < 5000
 
 
+def test_a_schema_that_unfolds_to_any_size_is_cut() -> None:
+    properties = {f"p{number}": {"$ref": "#/components/schemas/Tree"} for number in range(30)}
+    paths = body("application/json", {"$ref": "#/components/schemas/Tree"})
+    schemas = {"Tree": {"type": "object", "properties": properties}}
+    definition, _ = openapi.load(document(paths, components={"schemas": schemas}), "https://x.example")
+    assert len(json.dumps(definition)) < 1_000_000
+
+
 def test_servers_with_variables_and_relative_ones_are_completed() -> None:
     paths = {"/a": {"get": {}}}
     servers = [{"url": "https://{region}.x.example/v1/", "variables": {"region": {"default": "eu"}}}]

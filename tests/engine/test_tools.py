@@ -12,6 +12,7 @@ import pytest
 
 from engine.address_guard import AddressGuard
 from engine.cancel import Cancelled, CancelToken
+from engine.documents.pool import DocumentReader
 from engine.http_client import GuardedHttpClient
 from engine.tools.registry import BUILT_IN, built_in, missing
 from engine.tools.tool import ToolContext, ToolProblem
@@ -22,7 +23,9 @@ NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 def context(*, private: bool = True, cancel: CancelToken | None = None) -> ToolContext:
     token = cancel or CancelToken()
     guard = AddressGuard(allow_private=private, allowed_hosts=frozenset())
-    return ToolContext(token, GuardedHttpClient(guard, token, 1024 * 1024), lambda: NOW)
+    reader = DocumentReader(seconds=20, memory_bytes=512 * 1024 * 1024, limit=100_000)
+    client = GuardedHttpClient(guard, token, 1024 * 1024)
+    return ToolContext(token, client, lambda: NOW, lambda content: reader.text([content], "html", token))
 
 
 def call(provider: str, name: str, private: bool = True, **arguments: Any) -> Any:
@@ -83,8 +86,11 @@ def test_a_tool_gives(provider: str, name: str, arguments: dict[str, Any], text:
         ("json_process", "parse", {"content": "{"}, "not JSON"),
         ("json_process", "parse", {"content": "[" * 100_000}, "not JSON"),
         ("json_process", "parse", {"content": "{}", "json_filter": "$[["}, "not a JSONPath"),
-        ("json_process", "parse", {"content": "{}", "json_filter": "$[?match(@.a, '(a+)+b')]"}, "match()"),
+        ("json_process", "parse", {"content": "{}", "json_filter": "$[?match(@.a, '(a+)+b')]"}, "'match(' nowhere"),
         ("json_process", "json_delete", {"content": "{}", "query": "$"}, "whole document"),
+        ("json_process", "parse", {"content": "[[[]]]", "json_filter": "$..*..*"}, "'..' once"),
+        ("json_process", "parse", {"content": "[1]", "json_filter": "$[?count($[*]) > 0]"}, "'$' once"),
+        ("text", "replace", {"text": "a" * 9000, "find": "a", "replacement": "b" * 9000}, "longer than"),
         ("text", "change", {"text": "a", "operation": "explode"}, "must be one of: upper"),
         ("webscraper", "webscraper", {"url": "file:///etc/passwd"}, "must begin with http"),
     ],
@@ -133,7 +139,7 @@ class _Pages(BaseHTTPRequestHandler):
         pages = {
             "/page": (
                 "text/html",
-                b"<title>Bees</title><style>p</style><h1>Bees</h1><p>They <b>dance</b>.<script>x()",
+                b"<head><title>Bees</title></head><style>p</style><h1>Bees</h1><p>They <b>dance</b>.<script>x()",
             ),
             "/plain": ("text/plain", b"plain text"),
             "/image": ("image/png", b"\x89PNG"),
