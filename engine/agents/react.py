@@ -18,6 +18,7 @@ from graphon.model_runtime.entities.message_entities import (
     UserPromptMessage,
 )
 
+from engine.agents.final_answer import FinalAnswer
 from engine.agents.steps import Call, Observed
 from engine.agents.strategy import Turn
 from engine.models.base import BaseModelAdapter
@@ -77,25 +78,32 @@ class ReAct:
         tools: Sequence[PromptMessageTool],
         last: bool,
     ) -> Generator[str, None, Turn]:
-        """Yield the final answer when it is there; return the turn."""
+        """Yield the final answer as it comes; return the turn."""
         text, usage = "", LLMUsage.empty_usage()
         pieces = model.invoke_llm(
             prompt_messages=messages, model_parameters=model.parameters, tools=None, stop=STOP, stream=True
         )
+        final = FinalAnswer()
         for piece in pieces:
-            text += piece.delta.message.get_text_content()
+            said = piece.delta.message.get_text_content()
+            text += said
             usage = piece.delta.usage or usage
+            if told := final.feed(said):
+                yield told
         # A model that does not heed the stop word goes on to invent what the tool said.
         text = text.split(STOP[0], 1)[0]
         thought, action = _read(text)
         message = AssistantPromptMessage(content=text, tool_calls=[])
+        if action is None and final.told:
+            return Turn("", (), final.told, message, usage)
         if action is None:
             yield thought
             return Turn(thought, (), thought, message, usage)
         name, given = action
         if name.strip().lower() in _FINAL:
             answer = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-            yield answer
+            if rest := final.rest(answer):
+                yield rest
             return Turn(thought, (), answer, message, usage)
         return Turn(thought, (_call(name.strip(), given),), None, message, usage)
 

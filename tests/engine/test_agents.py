@@ -178,6 +178,16 @@ def test_a_model_that_fails_in_a_later_round_ends_the_run_with_its_error(bench: 
     assert "quota" in events[-1]["message"]
 
 
+@pytest.mark.parametrize("said", ["one two three four", "Observation: it rains now", "a } b { c"])
+def test_a_react_answer_arrives_in_pieces_and_once(bench: Bench, said: str) -> None:
+    written = json.dumps({"action": "Final Answer", "action_input": said})
+    script = {"answer": f"Thought: I know.\nAction:\n```json\n{written}\n```"}
+    events = bench.run(agent(script, strategy="react"), query="?")
+    assert answer(events) == said
+    assert names(events).count("agent_message") > 1
+    assert events[-1]["event"] == "message_end"
+
+
 def test_an_agent_sends_the_same_events_on_every_repetition(bench: Bench) -> None:
     calls = [{"name": "weekday", "arguments": DATE}, {"name": "eval_expression", "arguments": {"expression": "1+1"}}]
     app = bench.app(agent({"answer": "one two three", "turns": [{"tool_calls": calls}, {"answer": "done"}]}, TIME, SUM))

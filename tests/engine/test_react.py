@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from engine.agents.final_answer import FinalAnswer
 from engine.agents.react import PROMPT, ReAct, _read
 
 
@@ -23,6 +26,32 @@ from engine.agents.react import PROMPT, ReAct, _read
 )
 def test_a_text_is_read(text: str, thought: str, action: object) -> None:
     assert _read(text) == (thought, action)
+
+
+ANSWERS = ["It is Monday.", 'a "quoted" \\ and \n line', "ä 😀 \u2028", "", 'ends with "']
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_a_final_answer_is_told_while_it_is_written(answer: str, ascii_only: bool, size: int) -> None:
+    action = json.dumps({"action": "Final Answer", "action_input": answer}, ensure_ascii=ascii_only)
+    text = f"Thought: I know.\nAction:\n```json\n{action}\n``` and more"
+    final = FinalAnswer()
+    pieces = [final.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert "".join(pieces) == answer
+    assert final.rest(answer) == ""
+    if size == 1 and len(answer) > 5:
+        assert sum(map(bool, pieces)) > 5
+
+
+@pytest.mark.parametrize(
+    "text", ['{"action_input": "x", "action": "Final Answer"}', '{"action": "a", "action_input": "x"}']
+)
+def test_what_is_no_final_answer_yet_is_not_told(text: str) -> None:
+    final = FinalAnswer()
+    assert final.feed(text) == ""
+    assert final.rest("x") == "x"
 
 
 def test_a_text_of_braces_is_read_quickly() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import Any
@@ -87,6 +88,16 @@ def test_a_conversation_goes_on_for_its_owner_only(live: Live, app_ids: dict[str
             assert refused.status_code == 404
     finally:
         operator(live, "apps", "access", app_id, "private_all")
+
+
+def test_an_agents_thoughts_and_tools_are_told_over_http(live: Live, app_ids: dict[str, str]) -> None:
+    call = "{tool_calls: [{name: eval_expression, arguments: {expression: '6*7'}}]}"
+    events = run(live, live.ada, app_ids["agent-chat"], {"inputs": {}, "query": f"What? [[echo {call}]]"})
+    thoughts = [event.data for event in events if event.data["event"] == "agent_thought"]
+    assert json.loads(thoughts[2]["observation"]) == {"eval_expression": "42"}
+    assert thoughts[0]["id"] == thoughts[2]["id"] != thoughts[-1]["id"]
+    assert answer(events) == "echo: 42"
+    assert events[-1].data["metadata"]["usage"]["total_tokens"] > 0
 
 
 def test_an_external_person_goes_on_with_a_conversation_of_their_own(live: Live, app_ids: dict[str, str]) -> None:
