@@ -151,7 +151,9 @@ def _services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
         ),
         models=config.models,
         files=live.files,
-        file_runtime=FileRuntime(live.files, http_client),
+        file_runtime=FileRuntime(
+            live.files, lambda most: GuardedHttpClient(guard, live.cancel, most), config.files.limits
+        ),
     )
 
 

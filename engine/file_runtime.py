@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from graphon.file.enums import FileTransferMethod, FileType
 from graphon.file.models import File
 
 from engine.file_inputs import MARK, value_of
+from engine.file_kinds import FileLimits, extension_of
 from engine.run_files import RunFiles
 
 _MEMBERS = ("remote_url", "reference", "filename", "extension", "mime_type", "size")
@@ -36,12 +38,13 @@ class FileRuntime:
 
     multimodal_send_format = "base64"
 
-    def __init__(self, files: RunFiles, http_client: Any) -> None:
-        self._files, self._http = files, http_client
+    def __init__(self, files: RunFiles, client_for: Callable[[int], Any], limits: FileLimits) -> None:
+        self._files, self._client_for, self._limits = files, client_for, limits
 
     def http_get(self, url: str, *, follow_redirects: bool = True) -> Any:
-        """Fetch a remote file, by the run's guarded client."""
-        return self._http.get(url, follow_redirects=follow_redirects)
+        """Fetch a remote file, by a guarded client that takes no more than an upload of its kind may have."""
+        limit = self._limits.bytes(extension_of(unquote(urlsplit(url).path)))
+        return self._client_for(limit).get(url, follow_redirects=follow_redirects)
 
     def load_file_bytes(self, *, file: File) -> bytes:
         """A stored file's content. ValueError for one that the run may not read."""

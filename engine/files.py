@@ -32,6 +32,7 @@ class FileConfig:
 
     ``storage``: ``s3://bucket/prefix``, or empty for ``folder``. ``api_url`` is where links lead.
     The text of a document is read within ``document_seconds`` and ``document_memory_bytes``.
+    ``quota_bytes``: what one person's unused uploads may take together, 0 for any amount.
     ``unused_for``: how long an upload waits for a run; ``kept_for``: how long a used one stays, None for good.
     """
 
@@ -43,6 +44,7 @@ class FileConfig:
     limits: FileLimits = field(default_factory=FileLimits)
     unused_for: timedelta = timedelta(days=1)
     kept_for: timedelta | None = None
+    quota_bytes: int = 0
     document_seconds: float = 30
     document_memory_bytes: int = 512 * 1024 * 1024
     document_characters: int = 2_000_000
@@ -79,6 +81,16 @@ class Files:
         if not file_kinds.fits(extension, source.read(file_kinds.HEAD)):
             raise Refusal("unsupported_file_type", f"The content is not that of a '{extension}' file.")
         source.seek(0)
+        if (
+            self.config.quota_bytes
+            and files.unused_bytes(caller, self.config.unused_for) + size > self.config.quota_bytes
+        ):
+            allowed = self.config.quota_bytes // file_kinds.MEGABYTE
+            raise Refusal(
+                "file_too_large",
+                f"Your uploads that no run has used yet may take {allowed} MB together.",
+                hint="Use them in a run, or wait: unused uploads are deleted after a while.",
+            )
         described = {"name": kept, "extension": extension, "mime_type": file_kinds.mime_type_of(extension, claimed)}
         return self._store(app, caller, source, size, "upload", described, self.config.unused_for)
 

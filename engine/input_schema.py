@@ -7,6 +7,7 @@ accepts, and accepts whatever the run takes without converting.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.input_shapes import DRAFT, file_list_shape, shape_of
@@ -15,8 +16,8 @@ from engine.object_schema import accepts
 from engine.variables import QUERY_MODES, Variable, variables
 
 
-def input_schema(document: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The schema for a normalised document.
+def input_schema(document: Mapping[str, Any] | None, most_files: int | None = None) -> dict[str, Any]:
+    """The schema for a normalised document, on a server that takes ``most_files`` for one input.
 
     For None, an app without a published version, it is one that nothing matches.
     """
@@ -25,7 +26,7 @@ def input_schema(document: Mapping[str, Any] | None) -> dict[str, Any]:
             "$schema": DRAFT, "type": "object", "properties": {}, "required": [], "not": {},
             "description": "This app has no published version, so it cannot be run.",
         }  # fmt: skip
-    found = variables(document)
+    found = [_limited(variable, most_files) for variable in variables(document)]
     inputs = {
         "type": "object",
         "title": "Inputs",
@@ -34,7 +35,7 @@ def input_schema(document: Mapping[str, Any] | None) -> dict[str, Any]:
         "additionalProperties": False,
     }
     chat = document.get("mode") in QUERY_MODES
-    properties = {"inputs": inputs, **_envelope(chat=chat)}
+    properties = {"inputs": inputs, **_envelope(chat=chat, most_files=most_files)}
     if chat:
         query = {"type": "string", "minLength": 1, "title": "Query", "description": "What to say to the app."}
         properties = {"query": query, **properties}
@@ -58,10 +59,16 @@ def property_of(variable: Variable) -> dict[str, Any]:
     return {**about, **shape}
 
 
-def _envelope(*, chat: bool) -> dict[str, Any]:
+def _limited(variable: Variable, most: int | None) -> Variable:
+    if variable.type != "file-list" or most is None:
+        return variable
+    return replace(variable, max_length=min(most, variable.max_length or most))
+
+
+def _envelope(*, chat: bool, most_files: int | None) -> dict[str, Any]:
     """What a run body may say beside query and inputs."""
     common = {
-        "files": {**file_list_shape(Variable(name="files", type="file-list")), "title": "Files"},
+        "files": {**file_list_shape(Variable(name="files", type="file-list", max_length=most_files)), "title": "Files"},
         "workflow_id": {
             "type": "string",
             "format": "uuid",

@@ -44,6 +44,16 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     return _object(value, depth)
 
 
+def _link(file: Any) -> str | None:
+    try:
+        url: str | None = file.generate_url()
+        return url
+    except RuntimeError:
+        # Outside of the engine's own threads nothing is known of links; they are put in when the file is shown.
+        address: str | None = file.remote_url
+        return address
+
+
 def _text(value: str) -> str:
     # A lone surrogate cannot be written as UTF-8 and would end the stream in the middle.
     return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
@@ -52,9 +62,9 @@ def _text(value: str) -> str:
 def _object(value: Any, depth: int) -> Any:
     if hasattr(value, "value_type") and hasattr(value, "to_object"):  # a segment or a variable
         return jsonable(value.to_object(), depth + 1)
-    if hasattr(value, "dify_model_identity"):  # a file; its link is made when it is shown
+    if hasattr(value, "dify_model_identity"):  # a file
         fields = value.model_dump(mode="python")
-        return jsonable({**fields, "related_id": value.related_id, "url": value.remote_url}, depth + 1)
+        return jsonable({**fields, "related_id": value.related_id, "url": _link(value)}, depth + 1)
     if hasattr(value, "model_dump"):
         return jsonable(value.model_dump(mode="python"), depth + 1)
     return str(value)

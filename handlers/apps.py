@@ -56,12 +56,13 @@ def describe_app(
     version = store.apps.version(app_id, None)
     document = version.definition if version else None
     wanted = set(fields or BLOCKS)
+    limits = config.current().system_parameters
     answer = {
         "info": _info(app) if "info" in wanted else None,
-        "parameters": parameters.parameters(document, config.current().system_parameters)
-        if "parameters" in wanted
+        "parameters": parameters.parameters(document, limits) if "parameters" in wanted else None,
+        "input_schema": input_schema.input_schema(document, limits["workflow_file_upload_limit"])
+        if "input_schema" in wanted
         else None,
-        "input_schema": input_schema.input_schema(document) if "input_schema" in wanted else None,
     }
     etag = f'"{hashlib.sha256(orjson.dumps(answer)).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}

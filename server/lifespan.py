@@ -62,6 +62,7 @@ def resources(settings: Settings) -> Iterator[None]:
                     api_url=f"{settings.base_url}/openapi/v1",
                     link_seconds=settings.files_access_timeout,
                     limits=settings.file_limits,
+                    quota_bytes=settings.upload_quota_mb * 1024 * 1024,
                     unused_for=timedelta(hours=settings.file_unused_hours),
                     kept_for=timedelta(days=settings.file_keep_days) if settings.file_keep_days else None,
                 ),

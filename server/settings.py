@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     upload_video_file_size_limit: int = Field(100, ge=1, le=1024, description="largest video in MB")
     upload_audio_file_size_limit: int = Field(50, ge=1, le=1024, description="largest audio file in MB")
     workflow_file_upload_limit: int = Field(10, ge=1, le=100, description="most files of one input of a run")
+    upload_quota_mb: int = Field(1000, ge=0, description="MB that a person's unused uploads may take; 0: no limit")
     upload_file_extension_blacklist: Words = Field([], description="extensions that are refused, without dots")
     upload_timeout_seconds: float = Field(600, gt=0, le=86400, description="time an upload may take to arrive")
     files_access_timeout: int = Field(3600, ge=10, le=31_536_000, description="life of a link to a file in seconds")

@@ -127,6 +127,17 @@ def keep(owner: Owner, app_id: str, file_ids: Iterable[str], kept_for: timedelta
 
 
 @db.reads
+def unused_bytes(owner: Owner, waiting: timedelta) -> int:
+    """How much the owner's uploads take that no run has used yet, and that wait as long as ``waiting``."""
+    statement = (
+        "SELECT COALESCE(SUM(size), 0) FROM files WHERE subject = ? AND expires_at > ? AND origin = 'upload'"
+        " AND expires_at <= created_at + ?"
+    )
+    found = sql.row(statement, owner.subject, now_micros(), waiting // MICROSECOND)
+    return int(found[0]) if found else 0
+
+
+@db.reads
 def expired(limit: int = 500) -> list[str]:
     """Ids of files whose time is over, oldest first."""
     statement = "SELECT id FROM files WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"

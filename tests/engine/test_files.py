@@ -128,6 +128,18 @@ def test_a_file_is_shown_with_a_link_that_opens(bench: Bench) -> None:
         assert found.id == file_id == shown["related_id"]
 
 
+def test_unused_uploads_have_a_quota_that_used_ones_leave(bench: Bench, configure: Callable[..., None]) -> None:
+    configure(files=_with(quota_bytes=20))
+    app = bench.app(PASS)
+    first = upload(bench, app)
+    with pytest.raises(Refusal) as caught:
+        upload(bench, app)
+    assert caught.value.code == "file_too_large"
+    assert upload(bench, app, caller=make_caller("bob@mail.example", "Bob"))
+    bench.events(bench.start(app, {"doc": local(first)}))
+    assert upload(bench, app)
+
+
 def test_a_used_file_is_kept_and_an_unused_one_swept(bench: Bench, configure: Callable[..., None]) -> None:
     configure(files=_with(unused_for=timedelta(0)))
     app = bench.app(PASS)
@@ -315,7 +327,7 @@ def test_a_list_of_files_is_filtered_and_its_members_read(bench: Bench) -> None:
             {"key": "extension", "comparison_operator": "contains", "value": "txt"}]},
         order_by={"enabled": False, "key": "", "value": "asc"}, limit={"enabled": False, "size": 10},
     )  # fmt: skip
-    text = template("say", "{{ f.filename }} {{ f.size }}", f=["pick", "first_record"])
+    text = template("say", "{{ f.filename }} {{ f.size }} at {{ f.url }}", f=["pick", "first_record"])
     variable = {"variable": "docs", "type": "file-list", "label": "Docs"}
     out = {"first": ["pick", "first_record"], "text": ["say", "output"], "name": ["pick", "first_record", "name"]}
     app = bench.app(flow([variable], chosen, text, out=out))
@@ -323,7 +335,9 @@ def test_a_list_of_files_is_filtered_and_its_members_read(bench: Bench) -> None:
     last = bench.events(bench.start(app, {"docs": files}))[-1]["data"]
     assert last["status"] == "succeeded", last["error"]
     assert last["outputs"]["first"]["filename"] == "b.txt"
-    assert last["outputs"]["text"] == "b.txt 1"
+    text, _, link = last["outputs"]["text"].partition(" at ")
+    assert text == "b.txt 1"
+    assert "?sign=" in link
     assert last["outputs"]["name"] == "b.txt"
 
 

@@ -187,6 +187,7 @@ def test_describe_tells_the_limits_that_are_enforced(ground: Ground) -> None:
         "file_size_limit": 1,
         "workflow_file_upload_limit": 10,
     }
+    assert described["input_schema"]["properties"]["files"]["maxItems"] == 10
 
 
 def test_an_empty_file_and_a_file_without_extension_are_taken(ground: Ground) -> None:
