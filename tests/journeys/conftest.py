@@ -45,6 +45,7 @@ class Live:
     bob: Person
     external: dict[str, str]
     environment: dict[str, str]
+    pid: int
 
     def import_app(self, path: Path, owner: Person) -> str:
         """Import a definition with the command line, as an operator does; answers the app's id."""
@@ -129,7 +130,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     )
     try:
         _wait(base, process, folder / "server.log")
-        yield Live(base, base + "/openapi/v1", ada, bob, {"Authorization": f"Bearer {guest}"}, environment)
+        yield Live(base, base + "/openapi/v1", ada, bob, {"Authorization": f"Bearer {guest}"}, environment, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
