@@ -17,7 +17,7 @@ from graphon.nodes.base.node import Node
 from graphon.nodes.code.code_node import CodeNode
 from graphon.nodes.end.end_node import EndNode
 from graphon.nodes.http_request.config import build_http_request_config
-from graphon.nodes.http_request.node import HttpRequestNode, HttpRequestNodeDependencies
+from graphon.nodes.http_request.node import HttpRequestNodeDependencies
 from graphon.nodes.if_else.if_else_node import IfElseNode
 from graphon.nodes.iteration.iteration_node import IterationNode
 from graphon.nodes.iteration.iteration_start_node import IterationStartNode
@@ -41,6 +41,7 @@ from engine.agents.node import AgentNode
 from engine.code_executor import limits
 from engine.documents.node import DocumentExtractorNode
 from engine.file_runtime import MadeFiles
+from engine.http_node import NamingHttpRequestNode
 from engine.human_input import HumanInputNode
 from engine.model_nodes import Classifier, Extractor
 from engine.services import Serializer, Services
@@ -158,7 +159,7 @@ KINDS: dict[str, Kind] = {
     T.CODE: Kind(CodeNode, _code),
     T.TEMPLATE_TRANSFORM: Kind(TemplateTransformNode, _template),
     T.DOCUMENT_EXTRACTOR: Kind(DocumentExtractorNode, _documents),
-    T.HTTP_REQUEST: Kind(HttpRequestNode, _http),
+    T.HTTP_REQUEST: Kind(NamingHttpRequestNode, _http),
     T.AGENT: Kind(AgentNode, agent),
     T.TOOL: Kind(ToolNode, _tool),
     "easy-agent": Kind(EasyAgentNode, easy_agent),

@@ -61,6 +61,10 @@ class Payloads:
     def message_end(self, usage: dict[str, int], files: list[dict[str, Any]]) -> dict[str, Any]:
         """Make the end of a chat's answer, with the tokens it took and the files in it."""
         metadata = {"usage": usage, "retriever_resources": []}
+        if not self._context.is_flow:
+            # Such a message also lists what the person attached.
+            known = shown([list(self._context.files), files])
+            files = [{**one, "upload_file_id": _upload(one)} for one in known]
         return self._message("message_end", metadata=metadata, files=files if self._context.is_flow else files or None)
 
     def workflow_started(self, reason: str = "initial") -> dict[str, Any]:
@@ -153,3 +157,7 @@ class Payloads:
 def _form(form_id: str, node_id: str, shown: dict[str, Any]) -> dict[str, Any]:
     # The log keeps only whether there is a token.
     return {"form_id": form_id, "node_id": node_id, **shown, "form_token": shown["display_in_ui"], "form_url": None}
+
+
+def _upload(file: dict[str, Any]) -> Any:
+    return file["related_id"] if file["transfer_method"] == "local_file" else None

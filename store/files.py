@@ -14,6 +14,8 @@ from store.caller import Caller
 from store.clock import from_micros, now_micros
 
 COLUMNS = "id, app_id, workspace_id, subject, created_by, origin, name, extension, mime_type, size, created_at"
+OVER = "expires_at <= ? OR app_id IN (SELECT id FROM apps WHERE status = 'deleted' AND updated_at <= ?)"
+RUNS_END = timedelta(days=1)  # after which no run of a deleted app is still going
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -139,21 +141,26 @@ def unused_bytes(owner: Owner, waiting: timedelta) -> int:
 
 @db.reads
 def expired(limit: int = 500) -> list[str]:
-    """Ids of files whose time is over, oldest first."""
-    statement = "SELECT id FROM files WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
-    return [found[0] for found in sql.rows(statement, now_micros(), limit)]
+    """Ids of files whose time is over, or whose app was deleted a day ago."""
+    statement = f"SELECT id FROM files WHERE {OVER} LIMIT ?"
+    return [found[0] for found in sql.rows(statement, *_over(), limit)]
 
 
 @db.writes
 def remove_expired(file_id: str) -> bool:
     """Take a file out if its time is still over; False if a run has taken it into use meanwhile."""
-    return sql.change("DELETE FROM files WHERE id = ? AND expires_at <= ?", file_id, now_micros()) == 1
+    return sql.change(f"DELETE FROM files WHERE id = ? AND ({OVER})", file_id, *_over()) == 1
 
 
 @db.reads
 def exists(file_id: str) -> bool:
     """Whether there is a row for this id: for the sweep of bytes that belong to nothing."""
     return sql.row("SELECT 1 FROM files WHERE id = ?", file_id) is not None
+
+
+def _over() -> tuple[int, int]:
+    now = now_micros()
+    return now, now - RUNS_END // MICROSECOND
 
 
 def _get(file_id: str) -> StoredFile | None:

@@ -17,7 +17,6 @@ import pytest
 
 from engine import files as engine_files
 from engine.models.echo import EchoModel
-from store import app_changes, apps
 from store import files as stored
 from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
@@ -312,6 +311,7 @@ def test_a_request_sends_files_and_keeps_the_file_it_gets(
     assert posts["/raw"][1] == b"Bees dance."
     (made,) = last["files"]
     assert (made["transfer_method"], made["type"], made["size"]) == ("tool_file", "image", len(PNG))
+    assert made["filename"] == "form.png"
     kept = stored.visible(bench.caller, app.id, made["related_id"])
     assert kept is not None
     assert b"".join(engine_files.current().pieces(kept)) == PNG
@@ -353,25 +353,28 @@ def test_an_answer_links_its_files_and_message_end_lists_them(bench: Bench) -> N
     assert shown["url"].split("?")[0] in text
 
 
-def test_a_file_stays_the_owners_when_the_app_is_deleted(bench: Bench) -> None:
-    app = bench.app(PASS)
-    upload(bench, app)
-    app_changes.delete(app.id)
-    assert apps.for_operator_get(app.id) is None
+def test_a_chat_shows_its_model_the_picture_that_was_attached(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    real = EchoModel.chunks
 
+    def spy(self: EchoModel, messages: Any, *rest: Any) -> Any:
+        seen.extend(messages)
+        return real(self, messages, *rest)
 
-@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
-@pytest.mark.parametrize("enabled", [True, False])
-def test_a_chat_takes_pictures_where_its_author_allows_them(bench: Bench, mode: str, enabled: bool) -> None:
-    model = {"provider": "echo", "name": "echo", "mode": "chat", "completion_params": {}}
-    image = {"enabled": enabled, "number_limits": 1, "detail": "low", "transfer_methods": ["local_file"]}
-    config = {"model": model, "pre_prompt": "Look.", "file_upload": {"image": image}, "agent_mode": {"tools": []}}
-    app = bench.app({"mode": mode, "model_config": config})
-    picture = local(upload(bench, app, "cat.png", PNG), type="image")
-    events = bench.events(bench.start(app, query="What is it?", files=[picture]))
-    said = "".join(event.get("answer", "") for event in events)
-    assert ("[image" in said) == enabled
-    assert events[-1]["event"] == "message_end"
+    monkeypatch.setattr(EchoModel, "chunks", spy)
+    model = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
+    image = {"enabled": True, "number_limits": 1, "transfer_methods": ["local_file"]}
+    config = {"model": model, "pre_prompt": "", "user_input_form": [], "file_upload": {"image": image}}
+    app = bench.app({"mode": "chat", "model_config": config})
+    picture = local(upload(bench, app, "a.png", PNG))
+    events = bench.events(bench.start(app, query="What is this?", files=[picture]))
+    assert [part.type for message in seen for part in message.content] == ["image", "text"]
+    (attached,) = events[-1]["files"]
+    assert attached["upload_file_id"] == picture["upload_file_id"]
+    assert "?sign=" in attached["url"]
+    assert refused(bench, app, query="x", files=[picture] * 2)["loc"] == ["body", "files"]
+    assert refused(bench, app, query="x", files=[local(upload(bench, app))])["loc"][:3] == ["body", "files", 0]
+    assert bench.events(bench.start(app, query="And now?"))[-1]["files"] is None
 
 
 def asking(*inputs: dict[str, Any]) -> Any:

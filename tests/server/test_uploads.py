@@ -273,6 +273,21 @@ def test_a_slow_body_is_cut_off(compiled: Ground, monkeypatch: pytest.MonkeyPatc
     assert code(ground.raw(stalls())) == (400, "bad_request")
 
 
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(compiled: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("server.multipart.tempfile.TemporaryFile", lambda **_: Full())
+        assert code(compiled.upload("a.txt", b"x")) == (503, "service_unavailable")
+    with monkeypatch.context() as patched:
+        patched.setattr("store.file_bytes.shutil.copyfileobj", lambda *_: Full().write(b""))
+        assert code(compiled.upload("a.txt", b"x")) == (503, "service_unavailable")
+    assert compiled.stored() == []
+    assert compiled.upload("a.txt", b"x").status_code == 201
+
+
 def test_an_upload_never_lies_in_memory(compiled: Ground) -> None:
     import tracemalloc
 

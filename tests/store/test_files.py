@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from store import files
+from store import apps, files
 from store.file_bytes import BucketBytes, FileBytes, FolderBytes, open_bytes
 from store.files import StoredFile
 from tests.doubles import FakeClock
@@ -53,6 +53,17 @@ def test_a_file_that_a_run_uses_outlives_its_time(world: World, clock: FakeClock
     assert not files.exists(unused.id)
     clock.advance(3600)
     assert files.expired() == [kept_a_while.id]
+
+
+def test_the_files_of_a_deleted_app_go_when_its_last_run_has_ended(world: World, clock: FakeClock) -> None:
+    made, other = make(world, 1, None), make(world, 2, None)
+    apps.delete(world.app.id)
+    clock.advance(24 * 3600 - 1)
+    assert files.expired() == []
+    assert not files.remove_expired(made.id)
+    clock.advance(1)
+    assert sorted(files.expired()) == [made.id, other.id]
+    assert files.remove_expired(made.id)
 
 
 def test_files_are_kept_all_or_none_and_only_for_their_owner(world: World, clock: FakeClock) -> None:
