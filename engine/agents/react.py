@@ -48,6 +48,7 @@ STOP = ("Observation:",)
 _LABEL = re.compile(r"(?:Thought|Final Answer) ?: ?", re.IGNORECASE)
 _PLAIN = re.compile(r"Action:[ ]?(?P<name>[^\n{]{1,200})\nAction Input:(?P<input>.*)", re.IGNORECASE | re.DOTALL)
 _MOST_BRACES = 200  # where an action is looked for
+_THINKS, _DONE = "<think>", "</think>"
 _FINAL = frozenset({"final answer", "final_answer", "finalanswer", "final"})
 
 
@@ -83,13 +84,15 @@ class ReAct:
         pieces = model.invoke_llm(
             prompt_messages=messages, model_parameters=model.parameters, tools=None, stop=STOP, stream=True
         )
-        final = FinalAnswer()
+        final, seen = FinalAnswer(), 0
         for piece in pieces:
-            said = piece.delta.message.get_text_content()
-            text += said
+            text += piece.delta.message.get_text_content()
             usage = piece.delta.usage or usage
-            if told := final.feed(said):
+            open_text = _without_thoughts(text)
+            if told := final.feed(open_text[seen:]):
                 yield told
+            seen = len(open_text)
+        text = _without_thoughts(text)
         # A model that does not heed the stop word goes on to invent what the tool said.
         text = text.split(STOP[0], 1)[0]
         thought, action = _read(text)
@@ -110,6 +113,13 @@ class ReAct:
     def observe(self, results: Sequence[Observed]) -> list[PromptMessage]:
         """Return the message that tells the model what its action gave."""
         return [UserPromptMessage(content=f"Observation: {one.text}") for one in results]
+
+
+def _without_thoughts(text: str) -> str:
+    """The text after what the model thought to itself; empty while it still does."""
+    if not text.lstrip().startswith(_THINKS):
+        return "" if _THINKS.startswith(text.lstrip()) else text
+    return text.partition(_DONE)[2]
 
 
 def _call(name: str, given: Any) -> Call:

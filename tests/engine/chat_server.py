@@ -49,6 +49,12 @@ class ChatServer:
         except ValidationError as error:
             return _refusal(400, str(error.errors()[0]["msg"]))
         name = body["model"]
+        if name == "agent":
+            # It wants a tool until it is told what a tool gave.
+            name = "agent-knows" if body["messages"][-1]["role"] == "tool" else "tools-weekday"
+        if name == "react":
+            told = "Observation:" in str(body["messages"][-1]["content"])
+            name = "react-knows" if told else "react-asks"
         if name.startswith("status-"):
             status = int(name.removeprefix("status-"))
             return _refusal(status, f"Incorrect API key provided: {KEY}. See https://help.example", headers=_soon())
@@ -115,6 +121,23 @@ SCRIPTS: dict[str, list[Any]] = {
     "tools-all-zero": [
         _call(0, id="a", name="weather", arguments='{"city": "Bern"}'),
         _call(0, id="b", name="time", arguments="{}"),
+    ],
+    "tools-weekday": [
+        {"content": "Let me "},
+        {"content": "see. "},
+        _call(0, id="a", name="weekday", arguments='{"year": 2026, '),
+        _call(0, arguments='"month": 11, "day": 23}'),
+    ],
+    "agent-knows": [{"content": "It is "}, {"content": "Monday."}],
+    "react-asks": [
+        {"reasoning_content": 'Perhaps {"action": "Final Answer", "action_input": "wrong"}?'},
+        {"content": "Thought: I look.\nAction:\n```json\n"},
+        {"content": '{"action": "weekday", "action_input": {"year": 2026, "month": 11, "day": 23}}\n```'},
+    ],
+    "react-knows": [
+        {"content": 'Thought: I know.\nAction: {"action": "Final Answer", "action_in'},
+        {"content": 'put": "It is '},
+        {"content": 'Monday."}'},
     ],
     "json": [{"content": '{"city": '}, {"content": '"Bern", "age": 40}'}],
     "sloppy-json": [{"content": '```json\n{"city": "Bern", "age": 40,}\n```'}],

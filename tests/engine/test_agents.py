@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from engine import runs
 from store import events as stored
+from tests.engine.chat_server import KEY, ChatServer, serving
 from tests.engine.conftest import Bench
 from tests.engine.test_easy_modes import answer, config, names
+from tests.engine.test_openai_model import table
 
 TIME = {"provider_type": "builtin", "provider_id": "time", "tool_name": "weekday", "enabled": True}
 DATE = {"year": 2026, "month": 11, "day": 23}
@@ -158,6 +160,40 @@ def test_an_authors_own_react_prompt_is_used(bench: Bench, prompts: Any) -> None
     assert role == "system"
     assert text.startswith('Be short. Tools: [{"name": "weekday"')
     assert text.endswith("Names: weekday, Final Answer. End with Final Answer. {{other}}")
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
+    monkeypatch.setenv("CHAT_KEY", KEY)
+    with serving() as server:
+        yield server
+
+
+def test_an_agent_works_with_a_model_behind_http(
+    bench: Bench, configure: Callable[..., None], chat: ChatServer
+) -> None:
+    configure(models=table(chat, "agent"))
+    events = bench.run(agent({}, TIME), query="Which day?")
+    assert answer(events) == "Let me see. It is Monday."
+    assert [event["thought"] for event in thoughts(events)] == ["", *["Let me see. "] * 2, "", "It is Monday."]
+    first, second = chat.requests
+    assert first["tools"][0]["function"]["name"] == "weekday"
+    assert [message["role"] for message in second["messages"]] == ["system", "user", "assistant", "tool"]
+    assert second["messages"][2]["tool_calls"][0]["id"] == second["messages"][3]["tool_call_id"] == "a"
+    assert second["messages"][3]["content"] == "November 23, 2026 is Monday."
+    assert events[-1]["metadata"]["usage"] == {"prompt_tokens": 22, "completion_tokens": 14, "total_tokens": 36}
+
+
+def test_what_a_model_thinks_to_itself_is_no_action(
+    bench: Bench, configure: Callable[..., None], chat: ChatServer
+) -> None:
+    configure(models=table(chat, "react"))
+    events = bench.run(agent({}, TIME, strategy="react"), query="Which day?")
+    assert answer(events) == "It is Monday."
+    assert names(events).count("agent_message") == 2
+    assert [event["thought"] for event in thoughts(events)] == ["", *["I look."] * 2, "", "I know."]
+    assert chat.requests[0]["stop"] == ["Observation:"]
+    assert "tools" not in chat.requests[0]
 
 
 def test_stop_ends_an_agent_between_and_within_its_rounds(bench: Bench, soon: Callable[..., Any]) -> None:
