@@ -12,7 +12,10 @@ from store.caller import Caller
 
 @dataclass(frozen=True)
 class RunContext:
-    """Everything a run needs, read once before it starts; ``created_at`` is in Unix seconds."""
+    """Everything a run needs, read once before it starts; ``created_at`` is in Unix seconds.
+
+    ``continues`` says that the conversation was there before; what was said in it is read when it is the run's turn.
+    """
 
     run_id: str
     task_id: str
@@ -29,6 +32,7 @@ class RunContext:
     dialogue_count: int = 1
     conversation_values: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[tuple[str, str], ...] = ()
+    continues: bool = False
     files: tuple[Mapping[str, Any], ...] = ()
 
     @property

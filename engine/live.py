@@ -96,6 +96,11 @@ class LiveRun:
         self._replaced = False
         self._lock = threading.RLock()
 
+    def take_turn(self, context: RunContext) -> None:
+        """Know what was said before; to be called before `begin`."""
+        with self._lock:
+            self.context, self.payloads = context, Payloads(context)
+
     def begin(self) -> None:
         """Send the first event, if it was not sent yet and the run has not ended."""
         with self._lock:

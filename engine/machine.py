@@ -24,6 +24,8 @@ from store.clock import current
 
 logger = logging.getLogger(__name__)
 
+_TURN_SECONDS = 0.05  # how often a run looks whether its turn has come
+
 SHUT_DOWN = f"{recovery.LOST_CODE}: The server was shut down while this was running."
 
 
@@ -118,7 +120,24 @@ class Machine:
             return context
         return replace(context, conversation_values=conversations.variables(context.conversation_id))
 
+    def _await_turn(self, live: LiveRun) -> None:
+        """Wait until the earlier runs of the conversation are over: each sees what the one before it answered."""
+        context = live.context
+        row = rows.for_worker(context.run_id) if context.continues else None
+        if row is None:
+            return
+        while not live.ended.is_set() and rows.ahead_of(row):
+            live.ended.wait(_TURN_SECONDS)
+        if not live.ended.is_set():
+            live.take_turn(opening.with_conversation(context))
+
     def _execute(self, live: LiveRun, memory: Saved | None) -> None:
+        if memory is None:
+            try:
+                self._await_turn(live)
+            except Exception:
+                logger.exception("Run %s could not be begun", live.context.run_id)
+                live.end("failed", "The run ended because of an internal error.")
         context, limit = live.context, self.config.max_execution_seconds
 
         def expire() -> None:

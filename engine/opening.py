@@ -5,6 +5,7 @@ end.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.checks import Plan
@@ -14,25 +15,27 @@ from store import conversations, db
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
+from store.refusal import Refusal
 
+MOST_WAITING = 8  # runs of one conversation at a time: the others would hold threads
 _SHORT, _LONG = 20, 50  # characters of a conversation's name
 
 
+@db.writes
 def open_run(
     app: App, caller: Caller, plan: Plan, worker: str = "", lease_seconds: float = 0
 ) -> tuple[RunContext, rows.Run]:
     """Store a run that ``worker`` is about to start; for a chat also its message, and its conversation if new."""
     conversation, message_id = plan.conversation, None
-    chat: dict[str, Any] = {}
     if app.mode != "workflow":
         if conversation is None:
             conversation = conversations.open(app.id, caller, plan.inputs, _name(plan.query or "", plan.auto_name))
-        history = conversations.history(conversation.id)
-        chat = {
-            "conversation_values": conversations.variables(conversation.id),
-            "dialogue_count": conversations.message_count(conversation.id) + 1,
-            "history": tuple((turn.query, turn.answer) for turn in history if turn.answer),
-        }
+        elif rows.unfinished_of(app.id, conversation.id) >= MOST_WAITING:
+            raise Refusal(
+                "too_many_requests",
+                f"{MOST_WAITING} questions of this conversation are being answered or wait; wait for an answer first.",
+                headers={"Retry-After": "5"},
+            )
         message_id = conversations.create_message(conversation.id, query=plan.query or "", inputs=plan.inputs).id
     row = rows.create(
         app_id=app.id,
@@ -60,9 +63,24 @@ def open_run(
         conversation_id=row.conversation_id,
         message_id=message_id,
         files=tuple(plan.files),
-        **chat,
+        continues=plan.conversation is not None,
     )
     return context, row
+
+
+@db.reads
+def with_conversation(context: RunContext) -> RunContext:
+    """The context of a run whose turn it is: what was said before, and the conversation's variables as they are."""
+    conversation_id, message_id = context.conversation_id, context.message_id
+    if conversation_id is None:
+        return context
+    history = conversations.history(conversation_id, before=message_id)
+    return replace(
+        context,
+        conversation_values=conversations.variables(conversation_id),
+        dialogue_count=conversations.message_count(conversation_id, before=message_id) + 1,
+        history=tuple((turn.query, turn.answer) for turn in history if turn.answer),
+    )
 
 
 @db.writes

@@ -110,6 +110,8 @@ def save_variables(conversation_id: str, values: dict[str, Any]) -> None:
 @db.writes
 def create_message(conversation_id: str, *, query: str, inputs: dict[str, Any]) -> Message:
     """Add a question to a conversation; its answer is still being made (status ``running``)."""
+    # Held first: of two questions at once, the one with the earlier time is also answered first.
+    sql.locked("SELECT id FROM conversations WHERE id = ?", conversation_id)
     message_id, now, clean = current_ids().uuid7(), now_micros(), sql.text(query)
     sql.change(
         "INSERT INTO messages (id, conversation_id, query, inputs, answer, status, tokens, metadata,"
@@ -148,18 +150,26 @@ def finish_message(
 
 
 @db.reads
-def message_count(conversation_id: str) -> int:
-    """How many messages a conversation has, unfinished ones included."""
-    found = sql.row("SELECT COUNT(*) FROM messages WHERE conversation_id = ?", conversation_id)
+def message_count(conversation_id: str, before: str | None = None) -> int:
+    """How many messages a conversation has (before the one with the id ``before``), unfinished ones included."""
+    earlier, values = _earlier(before)
+    found = sql.row(f"SELECT COUNT(*) FROM messages WHERE conversation_id = ?{earlier}", conversation_id, *values)
     return int(found[0]) if found else 0
 
 
 @db.reads
-def history(conversation_id: str, limit: int = 500) -> list[Message]:
-    """The newest ``limit`` messages, oldest first."""
+def history(conversation_id: str, limit: int = 500, before: str | None = None) -> list[Message]:
+    """The newest ``limit`` messages (before the one with the id ``before``), oldest first."""
+    earlier, values = _earlier(before)
     order = "ORDER BY created_at DESC, id DESC LIMIT ?"
-    statement = f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE conversation_id = ? {order}"
-    return [_message(found) for found in reversed(sql.rows(statement, conversation_id, limit))]
+    statement = f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE conversation_id = ?{earlier} {order}"
+    return [_message(found) for found in reversed(sql.rows(statement, conversation_id, *values, limit))]
+
+
+def _earlier(message_id: str | None) -> tuple[str, tuple[str, ...]]:
+    if message_id is None:
+        return "", ()
+    return " AND (created_at, id) < (SELECT created_at, id FROM messages WHERE id = ?)", (message_id,)
 
 
 def _message(found: sql.Row) -> Message:

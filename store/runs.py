@@ -10,7 +10,7 @@ from typing import Any
 
 from store import db, sql
 from store.caller import Caller
-from store.clock import EPOCH, current_ids, from_micros, now_micros
+from store.clock import EPOCH, current_ids, from_micros, now_micros, to_micros
 from store.moves import Machine
 
 ENDINGS = frozenset({"succeeded", "failed", "stopped", "partial-succeeded"})
@@ -149,6 +149,33 @@ def first_of(caller: Caller, app_id: str, conversation_id: str) -> Run | None:
 def for_worker(run_id: str) -> Run | None:
     """A run by id, asking nobody's permission: for the code that executes it, never for a handler."""
     return _get(run_id)
+
+
+@db.reads
+def ahead_of(run: Run) -> int:
+    """How many earlier runs of the same conversation are queued or running; one that waits for a person is not
+    counted.
+    """
+    return _unfinished(run.app_id, run.conversation_id, to_micros(run.created_at), run.id)
+
+
+@db.reads
+def unfinished_of(app_id: str, conversation_id: str) -> int:
+    """How many runs of a conversation are queued or running now."""
+    return _unfinished(app_id, conversation_id, None, "")
+
+
+def _unfinished(app_id: str, conversation_id: str | None, before: int | None, run_id: str) -> int:
+    statement = (
+        "SELECT COUNT(*) FROM runs WHERE status IN ('queued', 'running') AND finished_at IS NULL"
+        " AND app_id = ? AND conversation_id = ?"
+    )
+    values: list[object] = [app_id, conversation_id]
+    if before is not None:
+        statement += " AND (created_at < ? OR (created_at = ? AND id < ?))"
+        values += [before, before, run_id]
+    found = sql.row(statement, *values)
+    return int(found[0]) if found else 0
 
 
 @db.writes
