@@ -308,7 +308,7 @@ def test_code_ends_with_its_nursery_and_the_next_piece_finds_a_new_one(
     try:
         (child,) = soon(lambda: children(nursery.pid))
         nursery.kill()
-        thread.join(5)
+        thread.join(30)
         assert told == [CRASHED]
         soon(lambda: not Path(f"/proc/{child}").exists())
         assert pool.run("python3", ALIVE["python3"], {}, CancelToken()) == {"alive": 1}
