@@ -419,3 +419,51 @@ def test_a_file_in_a_forms_answer_is_the_owners_and_read_by_later_nodes(bench: B
     assert events[-1]["data"]["outputs"]["text"] == "Bees dance."
     filled = next(event["data"] for event in events if event["event"] == "human_input_form_filled")
     assert "?sign=" in filled["submitted_data"]["scan"]["url"]
+
+
+def test_a_conversation_remembers_files_and_their_links_stay_fresh(bench: Bench) -> None:
+    variable = {"name": "kept", "value_type": "array[file]", "value": [], "id": "1", "description": ""}
+    docs = {"variable": "docs", "type": "file-list", "label": "Docs"}
+    has = {"variable_selector": ["start", "docs"], "comparison_operator": "not empty", "value": ""}
+    cases = [{"case_id": "true", "logical_operator": "and", "conditions": [has]}]
+    nodes = [
+        node("start", "start", variables=[docs]),
+        node("given", "if-else", cases=cases),
+        node("keep", "assigner", assigned_variable_selector=["conversation", "kept"], write_mode="over-write",
+             input_variable_selector=["start", "docs"]),
+        node("read", "document-extractor", variable_selector=["conversation", "kept"]),
+        node("said", "answer", answer="{{#read.text#}} {{#conversation.kept#}}"),
+    ]  # fmt: skip
+    edges = [
+        edge("start", "given"), edge("given", "keep", "true"), edge("keep", "read"),
+        edge("given", "read", "false"), edge("read", "said"),
+    ]  # fmt: skip
+    app = bench.app(document(nodes, edges, "advanced-chat", conversation_variables=[variable]))
+    first = bench.start(app, {"docs": [local(upload(bench, app, "a.txt", b"one"))]})
+    for events in (
+        bench.events(first),
+        bench.events(bench.start(app, {"docs": []}, conversation_id=first.conversation_id)),
+    ):
+        assert events[-1]["data"]["error"] is None
+        text = "".join(event["answer"] for event in events if event["event"] == "message")
+        assert text.startswith("- one [a.txt](http")
+        assert text.count("?sign=") == 1
+
+
+def test_each_file_of_a_list_is_read_in_an_iteration(bench: Bench) -> None:
+    inner = {"iteration_id": "each"}
+    nodes = [
+        node("start", "start", variables=[{"variable": "docs", "type": "file-list", "label": "Docs"}]),
+        node("each", "iteration", iterator_selector=["start", "docs"], output_selector=["read", "text"],
+             start_node_id="eachstart", output_type="array[string]"),
+        node("eachstart", "iteration-start", "each", **inner),
+        node("read", "document-extractor", "each", variable_selector=["each", "item"], **inner),
+        end(texts=["each", "output"]),
+    ]  # fmt: skip
+    edges = [edge("start", "each"), edge("eachstart", "read"), edge("each", "end")]
+    app = bench.app(document(nodes, edges))
+    files = [local(upload(bench, app, f"{word}.txt", word.encode())) for word in ("one", "two")]
+    events = bench.events(bench.start(app, {"docs": files}))
+    assert events[-1]["data"]["outputs"] == {"texts": ["one", "two"]}
+    started = next(event["data"] for event in events if event["event"] == "iteration_started")
+    assert [("?sign=" in file["url"]) for file in started["inputs"]["iterator_selector"]] == [True, True]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from store import apps, files
 from store.file_bytes import BucketBytes, FileBytes, FolderBytes, open_bytes
 from store.files import StoredFile
 from tests.doubles import FakeClock
+from tests.s3 import bucket as bucket
 from tests.store.racing import race
 from tests.world import World
 
@@ -87,28 +87,6 @@ def test_of_use_and_sweep_at_the_same_time_one_wins(world: World, clock: FakeClo
 
 
 # Bytes
-
-
-@pytest.fixture(scope="session")
-def bucket() -> Iterator[str]:
-    """A bucket of a real S3 server in this process."""
-    server_module = pytest.importorskip("moto.server", reason="needs an S3 server: uv sync --group s3")
-    pytest.importorskip("flask_cors", reason="needs an S3 server: uv sync --group s3")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    before = dict(os.environ)
-    os.environ |= {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_REGION": "us-east-1",
-    }  # fmt: skip
-    import boto3
-
-    boto3.client("s3").create_bucket(Bucket="files")
-    yield "s3://files/under/here"
-    os.environ.clear()
-    os.environ.update(before)
-    server.stop()
 
 
 @pytest.fixture(params=["folder", "bucket"])
