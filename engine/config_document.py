@@ -49,8 +49,8 @@ def unknown_tools(listed: list[Any]) -> list[str]:
         if built_in(provider, str(name)) is None:
             shown = str(one.get("provider_name") or provider)
             found.append(
-                f"The tool '{name}' of '{shown}' does not come with this server; `difyspec tools import` adds it, "
-                "and until then it fails when it is reached."
+                f"The tool '{name}' of '{shown}' is not part of this server: until `difyspec tools import` has "
+                "added it, it fails when it is reached."
             )
     return found
 

@@ -120,6 +120,7 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     if isinstance(mapper, Mapper):
         if saved is not None:
             mapper.loads(saved.mapper)
+            live.replaced = mapper.replaced
         still = Standstill(live, place, engine, mapper, layer, desk, lambda: publish.steps)
         pauses = Pauses(live, gate, still)
 

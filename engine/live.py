@@ -93,7 +93,8 @@ class LiveRun:
         self._answer: list[str] = [carried.answer] if carried.answer else []
         self._bytes, self._max_bytes = 0, max_bytes
         self._release: Callable[[], None] | None = None
-        self._replaced = False
+        # Whether the author's answer took the place of what the run says.
+        self.replaced = False
         self._lock = threading.RLock()
 
     def take_turn(self, context: RunContext) -> None:
@@ -123,7 +124,7 @@ class LiveRun:
                 if payload["event"] in ("message", "agent_message"):
                     self._answer.append(payload["answer"])
                 elif payload["event"] == "message_replace":
-                    self._answer, self._replaced = [payload["answer"]], True
+                    self._answer, self.replaced = [payload["answer"]], True
                 elif payload["event"] == "text_chunk":
                     self._answer.append(payload["data"]["text"])
                 self._put(payload)
@@ -227,7 +228,7 @@ class LiveRun:
         found = jsonable(dict(outputs or {}))
         if self.context.is_chat and status not in ("succeeded", "partial-succeeded") and answer:
             found = {"answer": answer, "files": []}
-        elif self._replaced:
+        elif self.replaced:
             found["answer"] = answer
         # What is stored is as clean as what was sent: an answer comes back as a later turn's history.
         found, error, answer = self.clean([found, error, answer])

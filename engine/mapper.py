@@ -42,7 +42,7 @@ class Mapper:
         self.repeats = 0
         self._payloads, self._check = payloads, check
         # Whether the author's answer took the place of what the graph says.
-        self._replaced = False
+        self.replaced = False
         self._nodes = {node["id"]: node["data"] for node in graph["nodes"]}
         self._count = 0
         # Execution id → the members that all events of this execution share.
@@ -53,11 +53,13 @@ class Mapper:
     def dumps(self) -> dict[str, Any]:
         """Return what `loads` takes, as plain JSON values."""
         opened = [{**one, "began": one["began"].isoformat()} for one in self._open.values()]
-        return {"count": self._count, "repeats": self.repeats, "open": opened, "empty": sorted(self._empty)}
+        rest = {"empty": sorted(self._empty), "replaced": self.replaced}
+        return {"count": self._count, "repeats": self.repeats, "open": opened, **rest}
 
     def loads(self, saved: Mapping[str, Any]) -> None:
         """Take up the numbers and the open nodes of the process that ran this before."""
         self._count, self.repeats, self._empty = saved["count"], saved["repeats"], set(saved["empty"])
+        self.replaced = bool(saved.get("replaced"))
         for one in saved["open"]:
             self._open[one["id"]] = {**one, "began": datetime.fromisoformat(one["began"])}
 
@@ -65,7 +67,7 @@ class Mapper:
         """Yield the payloads (none, for most internal events) that an engine event stands for."""
         match event:
             case ev.NodeRunStreamChunkEvent():
-                if event.chunk and not self._replaced:
+                if event.chunk and not self.replaced:
                     yield self._text(event)
             case ev.NodeRunRetryEvent():
                 yield self._retry(event)
@@ -104,7 +106,7 @@ class Mapper:
         preset = self._check.replacement(event.chunk) if self._check else None
         if preset is None:
             return self._payloads.text(event.chunk, list(event.selector))
-        self._replaced = True
+        self.replaced = True
         return self._payloads.replacement(preset, "output_moderation")
 
     def close_open(self, status: str, error: str | None) -> Iterator[dict[str, Any]]:

@@ -267,6 +267,27 @@ def test_a_chat_flow_has_its_word_list_too(bench: Bench, prompts: Any) -> None:
     assert conversations.history(run.conversation_id or "")[0].answer == "I said nothing."
 
 
+def test_a_replaced_answer_stays_replaced_after_a_person_was_asked(bench: Bench, soon: Callable[..., Any]) -> None:
+    from tests.engine import forms
+
+    shown, asked = graph_node("say", "answer", answer="{{#talk.text#}}"), forms.ask()
+    more = graph_node("more", "answer", answer="And more: {{#talk.text#}}")
+    nodes = [graph_node("begin", "start", variables=[]), llm("talk"), shown, asked, more]
+    edges = [edge("begin", "talk"), edge("talk", "say"), edge("say", "review"), edge("review", "more", "approve")]
+    only_outputs = {**AVOID, "config": {**AVOID["config"], "inputs_config": {"enabled": False}}}
+    features = {"sensitive_word_avoidance": only_outputs}
+    app = bench.app({**document(nodes, edges, mode="advanced-chat"), "features": features})
+    run = bench.start(app, query="the swordfish")
+    before = bench.events(run)
+    assert before[-1]["event"] == "workflow_paused"
+    forms.answer(forms.token_of(before), comment="fine")
+    soon(lambda: bench.stored(run).is_over)
+    after = bench.events(run)[len(before) :]
+    assert "message" not in names(after)
+    assert after[-1]["data"]["outputs"]["answer"] == "I said nothing."
+    assert conversations.history(run.conversation_id or "")[0].answer == "I said nothing."
+
+
 @pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
 def test_a_run_that_takes_too_long_ends_with_an_error_that_says_so(
     bench: Bench, configure: Callable[..., None], mode: str
