@@ -6,6 +6,8 @@ for ever. It is the permission: whoever has the link may fetch the file.
 
 from __future__ import annotations
 
+import hashlib
+
 from itsdangerous import BadSignature, TimestampSigner
 
 from store import clock
@@ -22,7 +24,7 @@ class FileLinks:
     """Makes and checks links. In: the server's secret, the address of the API, the life of a link in seconds."""
 
     def __init__(self, secret: str, api_url: str, seconds: int) -> None:
-        self._signer = _Signer(secret, salt=SALT)
+        self._signer = _Signer(secret, salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256)
         self._api_url, self._seconds = api_url.rstrip("/"), seconds
 
     def url(self, file_id: str) -> str:

@@ -383,7 +383,7 @@ def asking(*inputs: dict[str, Any]) -> Any:
         node("start", "start", variables=[one_file(required=False)]),
         ask(inputs=list(inputs)),
         node("read", "document-extractor", variable_selector=["review", "scan"] if inputs else ["start", "doc"]),
-        end(text=["read", "text"], file=["start", "doc"], scan=["review", "scan"]),
+        end(text=["read", "text"], file=["start", "doc"], scan=["review", "scan"], attached=["sys", "files"]),
     ]
     edges = [edge("start", "review"), edge("review", "read", "approve"), edge("read", "end")]
     return document(nodes, edges)
@@ -393,14 +393,16 @@ def test_a_run_that_waits_keeps_its_files_for_the_process_that_goes_on(
     bench: Bench, configure: Callable[..., None]
 ) -> None:
     configure(secret_key="the same in both")
-    app = bench.app(asking())
-    run = bench.start(app, {"doc": local(upload(bench, app))}, files=[])
+    app = bench.app({**asking(), "features": {"file_upload": {"enabled": True, "number_limits": 3}}})
+    attached = local(upload(bench, app, "b.txt", b"x"))
+    run = bench.start(app, {"doc": local(upload(bench, app))}, files=[attached])
     token = token_of(bench.events(run))
     configure(secret_key="the same in both")  # another process: nothing in memory is left
     answer(token)
     last = bench.events(run)[-1]["data"]
     assert last["outputs"]["text"] == "Bees dance."
     assert "?sign=" in last["outputs"]["file"]["url"]
+    assert [file["filename"] for file in last["outputs"]["attached"]] == ["b.txt"]
 
 
 def test_a_file_in_a_forms_answer_is_the_owners_and_read_by_later_nodes(bench: Bench) -> None:

@@ -63,6 +63,8 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Grou
         tmp_path_factory.mktemp("uploads"),
         upload_file_size_limit=1,
         upload_image_file_size_limit=2,
+        upload_video_file_size_limit=3,
+        upload_audio_file_size_limit=1,
         upload_file_extension_blacklist="exe",
         rate_limits=False,
     )
@@ -182,8 +184,8 @@ def test_describe_tells_the_limits_that_are_enforced(ground: Ground) -> None:
     described = ground("GET", f"{API}/apps/{ground.world.app.id}/describe").json()
     assert described["parameters"]["system_parameters"] == {
         "image_file_size_limit": 2,
-        "video_file_size_limit": 100,
-        "audio_file_size_limit": 50,
+        "video_file_size_limit": 3,
+        "audio_file_size_limit": 1,
         "file_size_limit": 1,
         "workflow_file_upload_limit": 10,
     }
@@ -261,6 +263,24 @@ def test_an_endless_body_ends_at_the_limit_of_its_kind(compiled: Ground) -> None
     declared = compiled.raw(part() + b"--b--\r\n", **{"Content-Length": str(10**12)})
     assert code(declared) == (413, "request_entity_too_large")
     assert compiled.stored() == []
+
+
+def test_no_body_is_longer_than_the_largest_file_whatever_it_holds(ground: Ground) -> None:
+    """What stands before the first boundary, or after the last, is nobody's file and has no limit of its own."""
+    for begin in (b"", part() + b"--b--\r\n"):
+        sent = 0
+
+        async def endless(begin: bytes = begin) -> AsyncIterator[bytes]:
+            nonlocal sent
+            yield begin
+            while sent < 50 * 1024 * 1024:
+                sent += 65536
+                yield b"x" * 65536
+
+        answer = ground.raw(endless())
+        assert 400 <= answer.status_code < 500
+        assert sent < 4 * 1024 * 1024
+    assert ground.stored() == []
 
 
 def test_a_slow_body_is_cut_off(compiled: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
