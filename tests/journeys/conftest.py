@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -49,6 +49,10 @@ class Live:
 
     def import_app(self, path: Path, owner: Person) -> str:
         """Import a definition with the command line, as an operator does; answers the app's id."""
+        return self.import_apps([path], owner)[0]
+
+    def import_apps(self, paths: Sequence[Path], owner: Person) -> list[str]:
+        """As ``import_app``, several in one command: starting a process costs a second."""
         import json
 
         done = subprocess.run(
@@ -58,7 +62,7 @@ class Live:
                 "from server.cli import main; main()",
                 "apps",
                 "import",
-                str(path),
+                *map(str, paths),
                 "--owner",
                 owner.email,
                 "-o",
@@ -71,7 +75,7 @@ class Live:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return str(json.loads(done.stdout)[0]["id"])
+        return [str(row["id"]) for row in json.loads(done.stdout)]
 
 
 def _person(email: str) -> Person:

@@ -23,7 +23,8 @@ MODES = sorted(EXAMPLES)
 
 @pytest.fixture(scope="module")
 def app_ids(live: Live) -> dict[str, str]:
-    return {mode: live.import_app(ROOT / "examples" / f"{name}.yml", live.ada) for mode, (name, _) in EXAMPLES.items()}
+    paths = [ROOT / "examples" / f"{name}.yml" for name, _ in EXAMPLES.values()]
+    return dict(zip(EXAMPLES, live.import_apps(paths, live.ada), strict=True))
 
 
 def answer(events: list[Event]) -> str:
@@ -55,7 +56,7 @@ def test_a_run_is_answered_and_can_be_read_again_from_every_event(
 @pytest.mark.parametrize("mode", MODES)
 def test_a_cut_stream_goes_on_where_it_was_cut_and_stop_ends_it(live: Live, app_ids: dict[str, str], mode: str) -> None:
     app_id, body = app_ids[mode], slow(EXAMPLES[mode][1], mode)
-    head = run(live, live.ada, app_id, body, stop_after=3)
+    head = run(live, live.ada, app_id, body, stop_after=1)
     task = head[0].data["task_id"]
     url = f"{live.api}/apps/{app_id}/tasks/{task}"
     foreign = httpx.post(f"{url}/stop", headers=live.bob.headers)

@@ -80,12 +80,21 @@ def test_fifty_runs_started_at_once_miss_nothing(live: Live, chatflow: str) -> N
         assert len({identity for identity, _ in stream}) == len(stream)
 
 
+@pytest.fixture(scope="module")
+def definitions(live: Live) -> dict[Path, str]:
+    """Our definitions and the foreign ones, imported: file to app id."""
+    paths = [*OURS, *FOREIGN]
+    return dict(zip(paths, live.import_apps(paths, live.ada), strict=True))
+
+
 @pytest.mark.parametrize("path", [*OURS, *(FOREIGN or [None])], ids=lambda p: p.stem if p else "absent")
-def test_our_definitions_and_foreign_ones_run_the_same_twice(live: Live, path: Path | None) -> None:
+def test_our_definitions_and_foreign_ones_run_the_same_twice(
+    live: Live, definitions: dict[Path, str], path: Path | None
+) -> None:
     """Each event is checked against the contract as it is read, see ``events.read``."""
     if path is None:
         pytest.skip("the shared definitions (../shared/dsl) are not on this machine")
-    app_id = live.import_app(path, live.ada)
+    app_id = definitions[path]
     schema = httpx.get(f"{live.api}/apps/{app_id}/describe", headers=live.ada.headers).json()["input_schema"]
     body = {"inputs": _inputs(schema)}
     if "query" in schema["properties"]:
