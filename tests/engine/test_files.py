@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import io
 import itertools
@@ -469,3 +470,30 @@ def test_each_file_of_a_list_is_read_in_an_iteration(bench: Bench) -> None:
     assert events[-1]["data"]["outputs"] == {"texts": ["one", "two"]}
     started = next(event["data"] for event in events if event["event"] == "iteration_started")
     assert [("?sign=" in file["url"]) for file in started["inputs"]["iterator_selector"]] == [True, True]
+
+
+def test_a_picture_that_a_model_makes_is_kept_and_linked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from graphon.model_runtime.entities.message_entities import ImagePromptMessageContent
+
+    real = EchoModel.chunks
+    picture = ImagePromptMessageContent(
+        format="png", mime_type="image/png", base64_data=base64.b64encode(PNG).decode(), url="", filename=""
+    )
+
+    def paint(self: EchoModel, messages: Any, *rest: Any) -> Any:
+        for piece in real(self, messages, *rest):
+            if piece.delta.index == 0:
+                piece.delta.message.content = [picture]
+            yield piece
+
+    monkeypatch.setattr(EchoModel, "chunks", paint)
+    app = bench.app(flow([], llm("llm", "Paint."), out={"text": ["llm", "text"], "files": ["llm", "files"]}))
+    last = bench.events(bench.start(app))[-1]["data"]
+    assert last["status"] == "succeeded", last["error"]
+    (made,) = last["files"]
+    assert (made["type"], made["transfer_method"], made["size"]) == ("image", "tool_file", len(PNG))
+    kept = stored.visible(bench.caller, app.id, made["related_id"])
+    assert kept is not None
+    assert b"".join(engine_files.current().pieces(kept)) == PNG
+    assert "![" in last["outputs"]["text"]
+    assert "?sign=" in last["outputs"]["text"]
