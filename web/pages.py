@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, g, render_template, request
 
-from web import apps, device, devices, errors, guard, signin, words
+from web import apps, device, devices, errors, form, guard, signin, words
 from web.limits import Attempts
 
 MAX_FORM_BYTES = 16 * 1024
@@ -68,7 +68,7 @@ def create_pages(
     )
     app.jinja_env.globals.update(csrf_token=guard.csrf_token, account=guard.account, here=apps.here)
     errors.install(app)
-    for blueprint in (signin.blueprint, apps.blueprint, device.blueprint, devices.blueprint):
+    for blueprint in (signin.blueprint, apps.blueprint, device.blueprint, devices.blueprint, form.blueprint):
         app.register_blueprint(blueprint)
 
     @app.get("/")
