@@ -11,7 +11,7 @@ from typing import Any
 
 from schemathesis import Case
 
-from tests.fuzz.ground import CHAT, CLIENT, Ground
+from tests.fuzz.ground import ANSWER, CHAT, CLIENT, Ground
 
 COOKIE = "difyspec_session"
 # Stands where a live credential is to be put.
@@ -49,6 +49,8 @@ class Steering:
         if zlib.crc32(content) % UNTOUCHED == 0:
             return
         ground = self.ground
+        if "form_token" in case.path_parameters:
+            self._form(case)
         self._put(case.path_parameters, "app_id", lambda: ground.app_id)
         self._put(case.path_parameters, "task_id", lambda: ground.task_id)
         self._put(case.path_parameters, "session_id", ground.session_id)
@@ -70,6 +72,13 @@ class Steering:
             case.headers["Authorization"] = f"Bearer {token}"
         if case.cookies and case.cookies.get(COOKIE) == PLACEHOLDER:
             case.cookies[COOKIE] = self.ground.cookie
+
+    def _form(self, case: Case) -> None:
+        # An answer spends its form: each request brings a form of its own.
+        case.path_parameters.update(app_id=self.ground.asking_app_id, form_token=self.ground.form_token())
+        self.known.add(self.ground.asking_app_id)
+        if isinstance(case.body, dict):
+            case.body = dict(ANSWER)
 
     def _parameters(self, case: Case) -> None:
         # Describe refuses a workspace that is not the app's, and rightly so: a valid request names the right one.

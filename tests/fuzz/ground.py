@@ -17,10 +17,12 @@ import store.device
 import store.sessions
 import store.workspaces
 from engine import definition
+from tests.engine.forms import review
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BASE = "/openapi/v1"
 CLIENT = "difyspec"
+ANSWER = {"inputs": {"comment": "Bees do dance."}, "action": "approve"}
 CHAT = {"inputs": {}, "query": "What do bees eat?"}
 # Operations that end the session they are called with: each call brings its own.
 ENDS_ITS_SESSION = frozenset({"revokeOwnSession", "revokeSession"})
@@ -33,9 +35,12 @@ class Ground:
     """Enough for every operation to succeed. ``call_options`` is how schemathesis reaches the server."""
 
     call_options: dict[str, Any]
+    origin: str
+    session: requests.Session
     account_id: str
     workspace_id: str
     app_id: str
+    asking_app_id: str
     task_id: str
     file_id: str
     file_sign: str
@@ -60,6 +65,13 @@ class Ground:
     def user_code(self) -> str:
         """A code that waits for a person."""
         return store.device.start(CLIENT, "fuzzed", "192.0.2.1").user_code
+
+    def form_token(self) -> str:
+        """A form that waits for its answer, of the app that asks."""
+        url = f"{self.origin}{BASE}/apps/{self.asking_app_id}/run"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        run = self.session.post(url, json={"inputs": {}}, headers=headers, timeout=60)
+        return run.text.partition('"form_token":"')[2].partition('"')[0]
 
     def device_code(self) -> str:
         """A code that the person has approved."""
@@ -92,9 +104,12 @@ def lay(origin: str, session: requests.Session, call_options: dict[str, Any]) ->
     assert upload.status_code == 201, upload.text
     return Ground(
         call_options=call_options,
+        origin=origin,
+        session=session,
         account_id=account.id,
         workspace_id=workspace.id,
         app_id=app_id,
+        asking_app_id=_asking(workspace.id, account.id),
         task_id=run.text.partition('"task_id":"')[2].partition('"')[0],
         file_id=upload.json()["id"],
         file_sign=upload.json()["source_url"].partition("sign=")[2],
@@ -133,6 +148,15 @@ def _import(path: Path, workspace_id: str, account_id: str) -> str:
         source=path.read_text(encoding="utf-8"),
         tags=["example"],
     )
-    store.apps.publish(made.id)
-    store.apps.set_access(made.id, "public")
-    return made.id
+    return _open(made.id)
+
+
+def _asking(workspace_id: str, account_id: str) -> str:
+    made = store.apps.create(workspace_id, account_id, name="Review", mode="workflow", definition=review(), source="-")
+    return _open(made.id)
+
+
+def _open(app_id: str) -> str:
+    store.apps.publish(app_id)
+    store.apps.set_access(app_id, "public")
+    return app_id
