@@ -14,7 +14,7 @@ import store.files
 from tests.browser import apps
 from tests.browser.apps import LONG, ends, press
 from tests.browser.conftest import EMAIL, sign_in
-from tests.engine import graphs
+from tests.engine import forms, graphs
 
 Open = Callable[..., Page]
 
@@ -213,6 +213,38 @@ def test_what_the_server_refuses_is_told_at_the_field(signed_in: Open) -> None:
     press(page, "Run")
     ends(page)
     expect(page.locator(".wrong:visible")).to_have_count(0)
+
+
+def test_a_run_that_asks_a_person_waits_and_goes_on_with_the_answer(signed_in: Open) -> None:
+    page = signed_in(apps.add(forms.review(content="Shall it <b>go</b>?")))
+    press(page, "Run")
+    card = page.locator("#forms .form")
+    expect(card).to_contain_text("Shall it <b>go</b>?", timeout=LONG)
+    expect(page.get_by_role("status")).to_have_text("Waiting for an answer")
+    expect(page.locator("svg [data-node=review]")).to_have_attribute("data-state", "paused")
+    page.reload()
+    way = card.get_by_role("link", name="Answer the form")
+    token = str(way.get_attribute("href")).removeprefix("/form/")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    forms.answer(token, comment="Yes.")
+    ends(page)
+    expect(card).to_contain_text("Answered: Approve")
+    expect(way).to_have_count(0)
+    expect(page.locator(".outputs")).to_contain_text("approve")
+    expect(page.locator("svg [data-node=review]")).to_have_attribute("data-state", "succeeded")
+    steps = page.locator("#timeline .name").all_inner_texts()
+    page.reload()
+    ends(page)
+    assert page.locator("#timeline .name").all_inner_texts() == steps
+
+
+def test_a_run_that_waits_for_a_person_is_stopped(signed_in: Open) -> None:
+    page = signed_in(apps.add(forms.review()))
+    press(page, "Run")
+    expect(page.locator("#state")).to_have_attribute("data-state", "paused", timeout=LONG)
+    press(page, "Stop")
+    ends(page, "stopped")
+    expect(page.locator("#forms")).to_contain_text("No longer asked.")
 
 
 def test_a_sign_in_that_ended_is_said_with_the_way_back(signed_in: Open) -> None:
