@@ -13,7 +13,7 @@ import psycopg2  # type: ignore[import-untyped]
 
 import store
 
-DEDICATED = "difyspec_test"
+DEDICATED = f"difyspec_test_{os.getpid()}"  # of this process: test runs side by side keep their own
 
 
 def wanted_server() -> str | None:
