@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -25,6 +25,7 @@ SECRETS = re.compile(
     r"|(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # credentials in a URL
     r"|(?<=difyspec_session=)[^;\s]+"
+    r"|(?<=/form/)(?!human_input)[^/\s?]+|(?<=/form/human_input/)[^/\s?]+"  # whoever has a form's token may answer it
 )
 
 
@@ -51,6 +52,14 @@ def _request(_logger: Any, _name: str, event: EventDict) -> EventDict:
     return event
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error now: one that was replaced since may be closed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def configure(level: str, form: str) -> None:
     """Set logging up once. In: the least level, and ``console``, ``json`` or ``auto`` (console on a
     terminal).
@@ -74,7 +83,7 @@ def configure(level: str, form: str) -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -64,7 +64,7 @@ def test_an_external_subject_gets_a_token_without_an_account(shell: Shell) -> No
 
 def test_the_examples_import_and_export_unchanged(shell: Shell, owner: str) -> None:
     rows = shell.rows("apps", "import", str(ROOT / "examples"))
-    assert len(rows) == 6
+    assert len(rows) == 7
     first = rows[0]
     assert shell("apps", "export", first["id"]) == Path(first["file"]).read_text(encoding="utf-8")
 

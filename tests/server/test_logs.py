@@ -18,6 +18,8 @@ from tests.server.conftest import MakeClient
         "code dc_abcdefghijklmnop",
         "Authorization: Bearer abcdefghijklmnop",
         "Cookie: a=1; difyspec_session=abcdefghijklmnop; b=2",
+        "GET /openapi/v1/apps/7/form/human_input/abcdefghijklmnop 200",
+        "GET /form/abcdefghijklmnop 200",
         "postgresql://abcdefgh:abcdefghijklmnop@db/x",
     ],
 )
