@@ -1,0 +1,1 @@
+"""Looking things up in datasets: reading documents, cutting them, and the node that asks."""
