@@ -19,6 +19,7 @@ from engine.gate import Gate
 from engine.graph import GraphRefused, build, graph_of
 from engine.http_client import GuardedHttpClient
 from engine.jsonable import jsonable
+from engine.knowledge.lookup import Knowledge
 from engine.layers import ConversationLayer, PublishLayer
 from engine.live import LiveRun
 from engine.mapper import Mapper
@@ -155,6 +156,7 @@ def _services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
             finder(context.app_id, config.secret_key, config.tool_credentials),
         ),
         models=config.models,
+        knowledge=Knowledge(context.app_id),
         files=live.files,
         file_runtime=FileRuntime(
             live.files, lambda most: GuardedHttpClient(guard, live.cancel, most), config.files.limits
@@ -177,6 +179,8 @@ class _Publisher:
                 message = f"Aborted: Maximum execution steps exceeded: {self.steps} > {self._max_steps}"
                 self._live.end("failed", message)
                 return
+        if isinstance(event, ev.NodeRunRetrieverResourceEvent):
+            self._live.citations.add(event.retriever_resources)
         self._live.emit(lambda: self._mapper.events(event))
         if isinstance(self._mapper, EasyMapper) and (answer := self._mapper.replaced()) is not None:
             self._live.end("succeeded", None, {"answer": answer, "files": []})

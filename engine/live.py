@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
@@ -16,6 +16,7 @@ from engine.context import RunContext
 from engine.failures import INTERNAL
 from engine.file_inputs import MARK
 from engine.jsonable import jsonable
+from engine.knowledge.citations import Citations
 from engine.log import EventLog
 from engine.masking import Mask, secrets_of
 from engine.payloads import Payloads
@@ -40,6 +41,7 @@ class Outcome:
     exceptions: int
     usage: dict[str, int]
     answer: str
+    resources: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Progress(Protocol):
@@ -62,6 +64,7 @@ class Carried:
     answer: str = ""
     elapsed: float = 0.0
     resumes: bool = False
+    citations: Sequence[dict[str, Any]] = ()
 
 
 class LiveRun:
@@ -95,6 +98,7 @@ class LiveRun:
         self._release: Callable[[], None] | None = None
         # Whether the author's answer took the place of what the run says.
         self.replaced = False
+        self.citations = Citations(context.document, carried.citations)
         self._lock = threading.RLock()
 
     def take_turn(self, context: RunContext) -> None:
@@ -231,8 +235,9 @@ class LiveRun:
         elif self.replaced:
             found["answer"] = answer
         # What is stored is as clean as what was sent: an answer comes back as a later turn's history.
-        found, error, answer = self.clean([found, error, answer])
-        return Outcome(status, found, error, self.elapsed, tokens, steps, exceptions, usage, answer)
+        found, error, answer, resources = self.clean([found, error, answer, self.citations.shown()])
+        figures = (tokens, steps, exceptions, usage)
+        return Outcome(status, found, error, self.elapsed, *figures, answer, resources)
 
     def _last_events(self, outcome: Outcome) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
@@ -242,7 +247,7 @@ class LiveRun:
         if not self.context.is_flow and outcome.status == "failed":
             return [*events, self.payloads.error(self.cause.code, self.cause.status, outcome.error or "")]
         if self.context.is_chat:
-            events.append(self.payloads.message_end(outcome.usage, shown(outcome.outputs)))
+            events.append(self.payloads.message_end(outcome.usage, shown(outcome.outputs), outcome.resources))
         if not self.context.is_flow:
             return events
         finished = self.payloads.workflow_finished(

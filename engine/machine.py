@@ -108,7 +108,7 @@ class Machine:
             logger.exception("Run %s cannot be taken up again", row.id)
             recovery.end_lost(row)
             return
-        carried = Carried(memory.answer, memory.elapsed, resumes=True)
+        carried = Carried(memory.answer, memory.elapsed, resumes=True, citations=memory.citations)
         live = self._live(context, EventLog(row.id, stored.append, base), carried)
         with self.lock:
             self.live[row.id] = live

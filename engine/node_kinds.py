@@ -43,6 +43,7 @@ from engine.documents.node import DocumentExtractorNode
 from engine.file_runtime import MadeFiles
 from engine.http_node import NamingHttpRequestNode
 from engine.human_input import HumanInputNode
+from engine.knowledge.node import KnowledgeRetrievalNode
 from engine.model_nodes import Classifier, Extractor
 from engine.services import Serializer, Services
 from engine.tools.runtime import ToolRuntime
@@ -139,6 +140,10 @@ def _human_input(services: Services, data: Any) -> dict[str, Any]:
     return {"desk": services.forms}
 
 
+def _knowledge(services: Services, data: Any) -> dict[str, Any]:
+    return {"lookup": services.knowledge}
+
+
 KINDS: dict[str, Kind] = {
     T.START: Kind(StartNode),
     T.END: Kind(EndNode),
@@ -160,6 +165,7 @@ KINDS: dict[str, Kind] = {
     T.TEMPLATE_TRANSFORM: Kind(TemplateTransformNode, _template),
     T.DOCUMENT_EXTRACTOR: Kind(DocumentExtractorNode, _documents),
     T.HTTP_REQUEST: Kind(NamingHttpRequestNode, _http),
+    T.KNOWLEDGE_RETRIEVAL: Kind(KnowledgeRetrievalNode, _knowledge),
     T.AGENT: Kind(AgentNode, agent),
     T.TOOL: Kind(ToolNode, _tool),
     "easy-agent": Kind(EasyAgentNode, easy_agent),

@@ -107,7 +107,7 @@ def record_end(context: RunContext, outcome: Outcome, worker: str | None = None)
             answer=outcome.answer,
             status=status,
             tokens=outcome.tokens,
-            metadata={"usage": outcome.usage, "retriever_resources": []},
+            metadata={"usage": outcome.usage, "retriever_resources": outcome.resources},
             error=outcome.error,
         )
 

@@ -22,7 +22,8 @@ DEFAULT_LIMITS: dict[str, int] = {
 
 _METHODS = ["remote_url", "local_file"]
 _IMAGE = {"enabled": False, "number_limits": 3, "detail": "high", "transfer_methods": _METHODS}
-_SWITCHES = ("suggested_questions_after_answer", "speech_to_text", "text_to_speech", "retriever_resource")
+_CITES = "retriever_resource"
+_SWITCHES = ("suggested_questions_after_answer", "speech_to_text", "text_to_speech", _CITES)
 
 
 def parameters(document: Mapping[str, Any] | None, limits: Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def parameters(document: Mapping[str, Any] | None, limits: Mapping[str, int] | N
     features = features_of(document)
     opening = features.get("opening_statement")
     questions = features.get("suggested_questions")
-    switches = {key: _switch(features, key, default=not workflow and key == "retriever_resource") for key in _SWITCHES}
+    switches = {key: _switch(features, key, default=not workflow and key == _CITES) for key in _SWITCHES}
     return {
         "opening_statement": opening if isinstance(opening, str) else None,
         "suggested_questions": [q for q in questions if isinstance(q, str)] if isinstance(questions, list) else [],
@@ -88,6 +89,12 @@ def file_upload(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _complete(config: Mapping[str, Any]) -> bool:
     return isinstance(config.get("variable"), str) and bool(config["variable"])
+
+
+def cites(document: Mapping[str, Any]) -> bool:
+    """Whether an app shows the passages of knowledge that its answers rest on."""
+    workflow = document.get("mode", "workflow") in WORKFLOW_MODES
+    return bool(_switch(features_of(document), _CITES, default=not workflow)["enabled"])
 
 
 def _switch(features: Mapping[str, Any], key: str, *, default: bool = False) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from engine.context import RunContext
@@ -58,9 +59,11 @@ class Payloads:
         ids = {"task_id": self._context.task_id, "id": self._context.message_id}
         return {"event": event, **self._chat, **ids, **members}
 
-    def message_end(self, usage: dict[str, int], files: list[dict[str, Any]]) -> dict[str, Any]:
-        """Make the end of a chat's answer, with the tokens it took and the files in it."""
-        metadata = {"usage": usage, "retriever_resources": []}
+    def message_end(
+        self, usage: dict[str, int], files: list[dict[str, Any]], resources: Sequence[dict[str, Any]] = ()
+    ) -> dict[str, Any]:
+        """Make the end of a chat's answer, with the tokens it took, the files in it and what it rests on."""
+        metadata = {"usage": usage, "retriever_resources": list(resources)}
         if not self._context.is_flow:
             # Such a message also lists what the person attached.
             known = shown([list(self._context.files), files])

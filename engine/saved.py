@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,7 +15,7 @@ class Saved:
     """``state`` and ``filter`` are the engine's own snapshots, ``mapper`` that of the events.
 
     ``answer`` is the text told so far; ``elapsed`` counts seconds of work, not of waiting; ``steps`` counts
-    towards the run's limit.
+    towards the run's limit; ``citations`` are the passages of knowledge that its answer rests on so far.
     """
 
     context: RunContext
@@ -25,6 +25,7 @@ class Saved:
     answer: str
     elapsed: float
     steps: int
+    citations: list[dict[str, Any]] = field(default_factory=list)
 
 
 _ADAPTER = TypeAdapter(Saved)

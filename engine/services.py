@@ -13,6 +13,7 @@ from engine.code_executor import CodeExecutor
 from engine.file_runtime import FileRuntime
 from engine.form_desk import FormDesk
 from engine.jsonable import jsonable
+from engine.knowledge.lookup import Knowledge
 from engine.models.base import BaseModelAdapter
 from engine.models.registry import make_model
 from engine.models.table import ModelTable
@@ -57,6 +58,7 @@ class Services:
     tools: Toolbox
     files: RunFiles
     file_runtime: FileRuntime
+    knowledge: Knowledge
     models: ModelTable = field(default_factory=ModelTable)
 
     def model(self, config: Any) -> BaseModelAdapter:

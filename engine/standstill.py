@@ -95,6 +95,7 @@ class Standstill:
             answer=live.answer,
             elapsed=live.elapsed,
             steps=self._steps(),
+            citations=live.citations.shown(),
         )
         return Halt(
             run_id=live.context.run_id,

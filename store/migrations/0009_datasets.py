@@ -9,7 +9,7 @@ from typing import Any
 
 from yoyo import step
 
-__depends__ = {"0007_forms"}
+__depends__ = {"0008_file_owners"}
 
 TABLES = (
     """CREATE TABLE datasets (
