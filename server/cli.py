@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from server.commands import accounts, apps, inspect, models, serving, tokens, tools, workspaces
+from server.commands import accounts, apps, datasets, inspect, models, serving, tokens, tools, workspaces
 
 app = typer.Typer(
     name="difyspec",
@@ -30,6 +30,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(apps.app, name="apps")
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.add_typer(tools.app, name="tools")
 app.command("journey")(inspect.journey)

@@ -70,6 +70,20 @@ def account_named(email: str) -> Account:
     return account
 
 
+def workspace_or_only(workspace_id: str) -> str:
+    """The workspace with this id; for an empty one the only workspace there is. Else the command ends."""
+    import store.workspaces
+
+    found = [one.id for one in store.workspaces.for_operator_list_all()]
+    if workspace_id:
+        if workspace_id not in found:
+            fail(f"there is no workspace {workspace_id!r}; `difyspec workspaces list EMAIL` shows them")
+        return workspace_id
+    if len(found) != 1:
+        fail("name the workspace with --workspace ID (there is not exactly one); `difyspec workspaces list EMAIL`", 2)
+    return found[0]
+
+
 def show(rows: list[dict[str, Any]], output: Format, empty: str = "nothing to show") -> None:
     """Print rows as JSON, or as a table whose columns are the first row's keys."""
     if output is Format.json:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from server.commands.common import Format, Output, fail, opened, show
+from server.commands.common import Format, Output, fail, opened, show, workspace_or_only
 
 app = typer.Typer(
     help=(
@@ -70,7 +70,7 @@ def import_api(
         fail(f"{called!r} is the name of tools that come with the server; choose another with --name", 2)
     credential = _credential(secret_env, ask)
     with opened() as settings:
-        where = workspace_id or _only_workspace()
+        where = workspace_or_only(workspace_id)
         sealed = custom.seal(settings.secret(), credential) if credential else None
         made = store.tools.save(
             where, called, definition=definition, source=file.read_text("utf-8"), sealed_credential=sealed
@@ -148,12 +148,3 @@ def _credential(variable: str, ask: bool) -> str:
     if not value:
         fail(f"the environment variable {variable} is empty", 2)
     return value
-
-
-def _only_workspace() -> str:
-    import store.workspaces
-
-    found = store.workspaces.for_operator_list_all()
-    if len(found) != 1:
-        fail("name the workspace with --workspace ID (there is not exactly one); `difyspec workspaces list EMAIL`", 2)
-    return found[0].id
