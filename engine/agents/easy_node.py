@@ -17,9 +17,9 @@ from graphon.variables.template_resolution import convert_template
 from pydantic import Field
 
 from engine.agents.agent import Agent
+from engine.agents.failure import failing_in_words
 from engine.agents.messages import question
 from engine.agents.steps import Answered, Observed, RoundBegun, RoundEnded, Said, Thought
-from engine.cancel import Cancelled
 from store.clock import current_ids
 
 LABEL = "agent_thought"
@@ -54,15 +54,7 @@ class EasyAgentNode(Node[EasyAgentData]):
         return "1"
 
     def _run(self) -> Generator[NodeEventPayload, None, None]:
-        try:
-            yield from self._work()
-        except Cancelled:
-            raise
-        except Exception as error:
-            result = NodeRunResult(
-                status=WorkflowNodeExecutionStatus.FAILED, error=str(error), error_type=type(error).__name__
-            )
-            yield StreamCompletedEvent(node_run_result=result)
+        return failing_in_words(self._work())
 
     def _work(self) -> Generator[NodeEventPayload, None, None]:
         agent, pool = self._make_agent(), self.runtime_state.variable_pool
