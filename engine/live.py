@@ -75,7 +75,7 @@ class LiveRun:
         context: RunContext,
         log: EventLog,
         writer: Writer,
-        record: Callable[[RunContext, Outcome], None],
+        record: Callable[[RunContext, Outcome, int, list[str]], bool],
         now: Callable[[], int],
         carried: Carried = Carried(),
         max_bytes: int = 64 * 1024 * 1024,
@@ -206,7 +206,8 @@ class LiveRun:
             self.ended.set()
             outcome = self._outcome(status, error, outputs)
             last = self._last_events(outcome)
-            self.log.finish([self._text(p) for p in last], lambda: self._record(self.context, outcome))
+            texts = [self._text(payload) for payload in last]
+            self.log.finish(texts, lambda first, batch: self._record(self.context, outcome, first, batch))
         self.cancel.trip(error or status)
         return True
 

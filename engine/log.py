@@ -1,8 +1,7 @@
-"""The event log of one live run: numbered payloads, kept in memory for followers and written to the store in
-batches.
+"""The event log of one live run: numbered payloads, written to the store in batches and then shown to followers.
 
-Numbers start at 1 and have no gaps. Followers are fed from memory; the batches make sure that a reader who
-comes later, or after a restart, finds the same events under the same numbers.
+Numbers start at 1 and have no gaps. An event is shown only once it is stored: what a reader has seen is never
+taken back, and no number is used twice, when the process dies in the next moment. Followers are fed from memory.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ from contextlib import suppress
 
 logger = logging.getLogger(__name__)
 
-Append = Callable[[str, int, list[str]], None]
-FLUSH_SECONDS = 0.02
+# Writes events of a run from the given number on; False when the numbers are taken, and nothing was written.
+Append = Callable[[str, int, list[str]], bool]
+# Writes the next events, from the given number, and the end of their run: all, or nothing if it is not ours any more.
+Record = Callable[[int, list[str]], bool]
 
 
 class Follower:
@@ -40,7 +41,7 @@ class Follower:
 
 
 class EventLog:
-    """Thread-safe; `append` and `finish` are for the run, the rest for readers and the writer."""
+    """Thread-safe; `append`, `finish` and `halt` are for the run, the rest for readers and the writer."""
 
     def __init__(self, run_id: str, append: Append, base: int = 0) -> None:
         self.run_id = run_id
@@ -48,6 +49,8 @@ class EventLog:
         self.base = base
         # Nothing comes after this in this log; `halted` says that the run itself goes on another time.
         self.finished = self.halted = False
+        # Another process writes this run's events now: what this one still makes is dropped.
+        self.lost = False
         self._append = append
         self._entries: list[str] = []
         self._written = 0
@@ -56,30 +59,31 @@ class EventLog:
         self._write_lock = threading.Lock()
 
     def append(self, payload: str) -> None:
-        """Add an event and wake the readers."""
+        """Add an event; readers learn of it with the next `flush`."""
         with self._lock:
             self._entries.append(payload)
-            followers = list(self._followers)
-        for follower in followers:
-            follower.wake()
 
-    def finish(self, payloads: Sequence[str], record: Callable[[], None]) -> None:
-        """Write the last events and ``record`` the run's end before any reader learns of them.
+    def finish(self, payloads: Sequence[str], record: Record) -> bool:
+        """Have ``record`` store what is left, the last events and the run's end before any reader learns of them.
 
-        A client that has seen the end must find the run ended wherever it looks next.
+        A client that has seen the end must find the run ended wherever it looks next. Returns False when the end
+        could not be stored: the readers are sent away, and whoever takes up the run tells them how it ends.
         """
-        self.flush(payloads)
-        try:
-            record()
-        except Exception:
-            logger.exception("The end of run %s could not be recorded", self.run_id)
-        with self._lock:
-            self._entries.extend(payloads)
-            self._written = len(self._entries)
-            self.finished = True
-            followers = list(self._followers)
-        for follower in followers:
-            follower.wake()
+        with self._write_lock:
+            with self._lock:
+                first, batch = self._written, [*self._entries[self._written :], *payloads]
+            try:
+                stored = not self.lost and record(self.base + first + 1, batch)
+            except Exception:
+                logger.exception("The end of run %s could not be stored", self.run_id)
+                stored = False
+            with self._lock:
+                if stored:
+                    self._entries.extend(payloads)
+                    self._written = len(self._entries)
+                self.finished, self.halted = True, not stored
+        self._wake()
+        return stored
 
     def halt(self, payloads: Sequence[str], store: Callable[[int], bool], *, last: bool) -> bool:
         """Have ``store`` keep the next events and whatever belongs to them; it is given the first's number.
@@ -99,9 +103,7 @@ class EventLog:
                 self._entries.extend(payloads)
                 self._written = len(self._entries)
                 self.finished = self.halted = last
-                followers = list(self._followers)
-        for follower in followers:
-            follower.wake()
+        self._wake()
         return True
 
     def abandon(self) -> None:
@@ -109,30 +111,38 @@ class EventLog:
         self.flush()
         with self._lock:
             self.finished = self.halted = True
+        self._wake()
+
+    def flush(self) -> bool:
+        """Store what is not stored yet, and show it; False when the store is away: then try again."""
+        with self._write_lock:
+            with self._lock:
+                first, batch = self._written, self._entries[self._written :]
+            if not batch or self.lost:
+                return True
+            try:
+                self.lost = not self._append(self.run_id, self.base + first + 1, batch)
+            except Exception:
+                logger.exception("Events of run %s could not be written; it is tried again", self.run_id)
+                return False
+            if self.lost:
+                logger.warning("Run %s was taken over by another process", self.run_id)
+                return True
+            with self._lock:
+                self._written = first + len(batch)
+        self._wake()
+        return True
+
+    def _wake(self) -> None:
+        with self._lock:
             followers = list(self._followers)
         for follower in followers:
             follower.wake()
 
-    def flush(self, more: Sequence[str] = ()) -> None:
-        """Write what is not yet in the store, and ``more`` after it."""
-        with self._write_lock:
-            with self._lock:
-                first, batch = self._written, [*self._entries[self._written :], *more]
-            if not batch:
-                return
-            try:
-                self._append(self.run_id, self.base + first + 1, batch)
-            except Exception:
-                # Live readers are served from memory; the next flush tries the same events again.
-                logger.exception("Events of run %s could not be written", self.run_id)
-                return
-            with self._lock:
-                self._written = max(self._written, first + len(batch) - len(more))
-
     def since(self, seq: int) -> tuple[list[tuple[int, str]], bool]:
-        """Return the events after ``seq`` (``base`` or more) and whether nothing can come after them."""
+        """Return the stored events after ``seq`` (``base`` or more) and whether nothing can come after them."""
         with self._lock:
-            places = range(max(0, seq - self.base), len(self._entries))
+            places = range(max(0, seq - self.base), self._written)
             found = [(self.base + place + 1, self._entries[place]) for place in places]
             return found, self.finished
 

@@ -42,7 +42,7 @@ class Machine:
 
     def start(self, context: RunContext) -> None:
         """Execute a run that was just stored."""
-        live = self._live(context, EventLog(context.run_id, stored.append))
+        live = self._live(context, EventLog(context.run_id, stored.claim))
         self._launch(live, lambda: self._execute(live, None))
 
     def resume(self, row: rows.Run) -> None:
@@ -79,8 +79,8 @@ class Machine:
         return leases.release(run_id, self.place.worker)
 
     def _live(self, context: RunContext, log: EventLog, carried: Carried = Carried()) -> LiveRun:
-        def record(context: RunContext, outcome: Outcome) -> None:
-            opening.record_end(context, outcome, self.place.worker)
+        def record(context: RunContext, outcome: Outcome, first_seq: int, payloads: list[str]) -> bool:
+            return opening.record_end(context, outcome, self.place.worker, first_seq, payloads)
 
         return LiveRun(context, log, self.writer, record, _now, carried, self.config.max_run_bytes)
 
@@ -109,7 +109,7 @@ class Machine:
             recovery.end_lost(row)
             return
         carried = Carried(memory.answer, memory.elapsed, resumes=True, citations=memory.citations)
-        live = self._live(context, EventLog(row.id, stored.append, base), carried)
+        live = self._live(context, EventLog(row.id, stored.claim, base), carried)
         with self.lock:
             self.live[row.id] = live
         self._execute(live, memory)

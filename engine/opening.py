@@ -11,7 +11,7 @@ from typing import Any
 from engine.checks import Plan
 from engine.context import RunContext
 from engine.live import Outcome
-from store import conversations, db
+from store import conversations, db, events
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
@@ -84,10 +84,10 @@ def with_conversation(context: RunContext) -> RunContext:
 
 
 @db.writes
-def record_end(context: RunContext, outcome: Outcome, worker: str | None = None) -> None:
-    """Store how a run ended, and the answer of its message (also a partial one).
+def record_end(context: RunContext, outcome: Outcome, worker: str, first_seq: int, payloads: list[str]) -> bool:
+    """Store how a run ended, its last events and the answer of its message (also a partial one), all or nothing.
 
-    Nothing is stored when the run is not ``worker``'s any more: another one tells how it ends.
+    Nothing is stored when the run is not ``worker``'s any more, or has ended: another one tells how it ends.
     """
     ended = rows.finish(
         context.run_id,
@@ -100,7 +100,10 @@ def record_end(context: RunContext, outcome: Outcome, worker: str | None = None)
         outcome.exceptions,
         worker=worker,
     )
-    if ended and context.message_id is not None:
+    if not ended:
+        return False
+    events.append(context.run_id, first_seq, payloads)
+    if context.message_id is not None:
         status = {"failed": "error", "stopped": "stopped"}.get(outcome.status, "normal")
         conversations.finish_message(
             context.message_id,
@@ -110,6 +113,7 @@ def record_end(context: RunContext, outcome: Outcome, worker: str | None = None)
             metadata={"usage": outcome.usage, "retriever_resources": outcome.resources},
             error=outcome.error,
         )
+    return True
 
 
 def save_variables(context: RunContext, values: Mapping[str, Any]) -> None:

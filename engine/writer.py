@@ -1,10 +1,16 @@
-"""One thread that writes the waiting events of all runs every few milliseconds."""
+"""One thread that writes the waiting events of all runs, as soon as they are told."""
 
 from __future__ import annotations
 
 import threading
+import time
 
-from engine.log import FLUSH_SECONDS, EventLog
+from engine.log import EventLog
+
+# Between two rounds, so that under load one write carries many events. The first event of a quiet moment does
+# not wait: its reader sees it when it is stored.
+GATHER_SECONDS = 0.005
+_RETRY_SECONDS = 0.5
 
 
 class Writer:
@@ -37,15 +43,21 @@ class Writer:
             thread.join(5)
 
     def _loop(self) -> None:
+        wrote = 0.0
         while True:
             with self._wake:
                 while not self._dirty and not self._closed:
                     self._wake.wait()
-                if self._closed and not self._dirty:
+                if not self._dirty:
                     return
-                # Wait a moment with the lock free, so that one write carries a burst.
-                if not self._closed:
-                    self._wake.wait(FLUSH_SECONDS)
+            time.sleep(max(0.0, wrote + GATHER_SECONDS - time.monotonic()))
+            with self._wake:
                 dirty, self._dirty = self._dirty, set()
-            for log in dirty:
-                log.flush()
+            failed = {log for log in dirty if not log.flush()}
+            wrote = time.monotonic()
+            if failed:
+                with self._wake:
+                    if self._closed:
+                        return
+                    self._dirty |= failed
+                    self._wake.wait(_RETRY_SECONDS)

@@ -21,6 +21,15 @@ def append(run_id: str, first_seq: int, payloads: list[str]) -> None:
         sql.change(f"INSERT INTO events (run_id, seq, payload) VALUES {marks}", *values)
 
 
+def claim(run_id: str, first_seq: int, payloads: list[str]) -> bool:
+    """As `append`, for a run that another process may have taken over: False when it has written these numbers."""
+    try:
+        append(run_id, first_seq, payloads)
+    except db.RETRIED:
+        return False
+    return True
+
+
 @db.reads
 def read(run_id: str, after_seq: int, limit: int) -> list[tuple[int, str]]:
     """Up to ``limit`` events numbered above ``after_seq``, in order."""

@@ -61,7 +61,7 @@ def test_a_run_asks_waits_and_goes_on_with_the_answer(bench: Bench) -> None:
     assert bench.stored(run).status == "paused"
 
     answer(asked["form_token"], "reject", comment="No.")
-    rest = bench.events(run, None)
+    rest = bench.events(run, len(first))
     assert names(rest) == [
         "workflow_started", "node_started review", "human_input_form_filled review",
         *["text_chunk"] * 5, "node_finished review", "node_started done", "node_finished done", "workflow_finished",
@@ -420,7 +420,7 @@ def test_a_chats_answer_continues_in_the_same_message(bench: Bench) -> None:
     message = conversations.history(run.conversation_id or "")[0]
     assert message.status == "paused"
     answer(token_of(first), comment="be it")
-    rest = bench.events(run, None)
+    rest = bench.events(run, len(first))
     assert {e["message_id"] for e in first + rest} == {run.message_id}
     message = conversations.history(run.conversation_id or "")[0]
     assert (message.status, message.answer) == ("normal", said + "so be it")
