@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, render_template, request
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, get_template_attribute, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from engine import answering
-from engine.form_told import PLACE
 from store.forms import Form
 from store.refusal import Refusal
-from web import guard
+from web import guard, markdown
+from web.form_fields import Field, fields, label
 
 blueprint = Blueprint("form", __name__, url_prefix="/form")
 
 GONE = {"not_found": "unknown", "human_input_form_submitted": "answered", "human_input_form_expired": "expired"}
+MAX_TEXT = 1024 * 1024  # bytes of all that is typed into one form
+
+
+@blueprint.url_value_preprocessor
+def room(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """A form may be answered at length; before anything reads the body."""
+    request.max_content_length = request.max_form_memory_size = MAX_TEXT
 
 
 @blueprint.get("/<token>")
@@ -27,37 +38,79 @@ def show(token: str) -> ResponseReturnValue:
 
 @blueprint.post("/<token>")
 def submit(token: str) -> ResponseReturnValue:
-    """Give the one answer; a wrong one shows the form again with the reason (400)."""
+    """Give the one answer; a wrong one shows the form again with the reason at its field (400)."""
     try:
         form = answering.open_form(token)
-        names = [field["output_variable_name"] for field in form.definition["inputs"]]
-        given = {name: request.form[f"field.{name}"] for name in names if f"field.{name}" in request.form}
+        action = request.form.get("action", "")
         account = guard.account()
         by = f"account:{account.id}" if account else "link"
-        answering.submit(token, {"action": request.form.get("action", ""), "inputs": given}, by=by)
+        answering.submit(token, {"action": action, "inputs": _inputs(form)}, by=by)
     except Refusal as refusal:
         if refusal.code == "invalid_form_data":
-            return _page(form, refusal.message)
+            return _page(form, refusal)
         return _gone(refusal)
-    return make_response(render_template("form.html", state="thanks"))
+    chosen = next(one["title"] or one["id"] for one in form.definition["actions"] if one["id"] == action)
+    return make_response(render_template("form.html", state="thanks", chosen=chosen))
 
 
-def _page(form: Form, problem: str = "") -> Response:
+def _inputs(form: Form) -> dict[str, Any]:
+    """What was filled in. Browsers send line ends as CR LF (HTML §4.10.22); people mean one line end."""
+    names = [field["output_variable_name"] for field in form.definition["inputs"]]
+    return {
+        name: request.form[f"field.{name}"].replace("\r\n", "\n") for name in names if f"field.{name}" in request.form
+    }
+
+
+def _page(form: Form, refusal: Refusal | None = None) -> Response:
     told = form.definition
-    shown = render_template(
+    wrong = _wrong(told, refusal) if refusal else {}
+    shown = fields(told, request.form, wrong)
+    content, rest = _placed(told["form_content"], shown)
+    page = render_template(
         "form.html",
         state="open",
         title=told["node_title"],
-        content=PLACE.sub("", told["form_content"]).strip(),
-        fields=told["inputs"],
-        defaults=told["resolved_default_values"],
+        content=content,
+        rest=rest,
+        fields=shown,
         actions=told["actions"],
         expires=form.expires_at,
-        problem=problem,
-        given=request.form,
-        needs_files=any(one["type"] in ("file", "file-list") for one in told["inputs"]),
+        problem=_problem(refusal, wrong) if refusal else "",
+        has_uploads=any(one.uploads for one in shown.values()),
     )
-    return make_response(shown, 400 if problem else 200)
+    return make_response(page, 400 if refusal else 200)
+
+
+def _placed(content: str, shown: Mapping[str, Field]) -> tuple[Markup, list[Field]]:
+    """The text with its fields in their places, and the fields that it has no place for."""
+    draw = get_template_attribute("_form.html", "field")
+    left = dict(shown)
+
+    def place(name: str) -> str:
+        if name in left:
+            return str(draw(left.pop(name)))
+        # A second place of the same field only speaks of it.
+        return str(Markup("<em>{}</em>").format(label(name))) if name in shown else ""
+
+    return markdown.render(content, place), list(left.values())
+
+
+def _wrong(told: Mapping[str, Any], refusal: Refusal) -> dict[str, str]:
+    """What was wrong, by field: a refusal of the answer names it, and says why after a colon."""
+    kinds = {one["output_variable_name"]: one["type"] for one in told["inputs"]}
+    for detail in refusal.details or ():
+        name = str(detail["loc"][2]) if len(detail["loc"]) > 2 else ""
+        if name not in kinds:
+            continue
+        if detail["type"] == "missing":
+            return {name: "This is needed."}
+        said = str(detail["msg"])
+        return {name: "Choose one of the options." if kinds[name] == "select" else said.partition("': ")[2] or said}
+    return {}
+
+
+def _problem(refusal: Refusal, wrong: Mapping[str, str]) -> str:
+    return "Your answer was not taken yet." if wrong else refusal.message
 
 
 def _gone(refusal: Refusal) -> Response:
