@@ -20,9 +20,14 @@ def config_warnings(config: Mapping[str, Any]) -> list[str]:
     if any(_at(one, "enabled") for one in _list(config.get("external_data_tools"))):
         found.append("External data tools are not called; a value that the caller sends is used instead.")
     found += unknown_tools(_list(_at(config, "agent_mode", "tools")))
-    if _at(config, "text_to_speech", "enabled") and _at(config, "text_to_speech", "autoPlay") == "enabled":
-        found.append("Answers are not spoken.")
-    return found
+    return found + speech_warnings(config)
+
+
+def speech_warnings(features: Mapping[str, Any]) -> list[str]:
+    """Return a sentence when answers are to be spoken."""
+    if _at(features, "text_to_speech", "enabled") and _at(features, "text_to_speech", "autoPlay") == "enabled":
+        return ["Answers are spoken by the echo model only, as silence of their length."]
+    return []
 
 
 def moderation_warnings(features: Mapping[str, Any]) -> list[str]:

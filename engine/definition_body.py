@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.adapt import typed_variable
-from engine.config_document import config_warnings, moderation_warnings
+from engine.config_document import config_warnings, moderation_warnings, speech_warnings
 from engine.definition_error import Problem
 from engine.graph_document import graph, input_variable
 
@@ -21,7 +21,7 @@ def workflow(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[str,
     if features is not None and not isinstance(features, dict):
         warnings.append("workflow.features was not a mapping; it was left out.")
     elif features:
-        warnings += moderation_warnings(features)
+        warnings += moderation_warnings(features) + speech_warnings(features)
     return {
         "mode": mode,
         "graph": graph(body.get("graph"), warnings),

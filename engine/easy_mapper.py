@@ -9,8 +9,10 @@ from graphon import engine_events as ev
 
 from engine.easy_graph import MODEL
 from engine.failures import cause_of
+from engine.jsonable import jsonable
 from engine.live import LiveRun
 from engine.moderation import OutputCheck
+from engine.run_files import shown
 
 
 class EasyMapper:
@@ -31,6 +33,10 @@ class EasyMapper:
                 yield from self._text(event)
             case ev.NodeRunAgentLogEvent():
                 yield self._payloads.agent_thought(dict(event.data))
+            case ev.NodeRunSucceededEvent() if event.node_id == MODEL:
+                self._live.made = shown(jsonable(event.node_run_result.outputs))
+                for file in self._live.made:
+                    yield self._payloads.message_file(self._live.files.linked(file))
             case ev.NodeRunFailedEvent():
                 self._live.cause = cause_of(event.node_run_result.error_type)
 

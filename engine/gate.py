@@ -46,8 +46,11 @@ class Gate(CommandChannel):
         execution = self._engine.runtime_state.graph_execution
         over = execution.aborted or execution.completed or execution.error is not None
         if not over and not execution.paused:
-            self._checkpoint = self._checkpoint or self._due()
-            if self._checkpoint or (self._held and self._idle()):
+            asks = bool(self._held) and self._idle()
+            # A pause for people keeps the run as well. A checkpoint instead would start the asking node again, and
+            # by the time that it has asked the next checkpoint may be due.
+            self._checkpoint = self._checkpoint or (not asks and self._due())
+            if self._checkpoint or asks:
                 self._pause(execution)
         return self._commands.fetch_commands()
 

@@ -21,6 +21,7 @@ from engine.log import EventLog
 from engine.masking import Mask, secrets_of
 from engine.payloads import Payloads
 from engine.run_files import RunFiles, shown
+from engine.speech import spoken
 from engine.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class LiveRun:
         now: Callable[[], int],
         carried: Carried = Carried(),
         max_bytes: int = 64 * 1024 * 1024,
+        speaks: bool = False,
     ) -> None:
         self.context, self.log, self.cancel = context, log, CancelToken()
         self.payloads = Payloads(context)
@@ -95,9 +97,12 @@ class LiveRun:
         self._carried = carried
         self._answer: list[str] = [carried.answer] if carried.answer else []
         self._bytes, self._max_bytes = 0, max_bytes
+        self._speaks = speaks
         self._release: Callable[[], None] | None = None
         # Whether the author's answer took the place of what the run says.
         self.replaced = False
+        # The file values of what the model of an app without a workflow made beside its text.
+        self.made: list[dict[str, Any]] = []
         self.citations = Citations(context.document, carried.citations)
         self._lock = threading.RLock()
 
@@ -235,6 +240,8 @@ class LiveRun:
             found = {"answer": answer, "files": []}
         elif self.replaced:
             found["answer"] = answer
+        if self.made:
+            found["files"] = self.made
         # What is stored is as clean as what was sent: an answer comes back as a later turn's history.
         found, error, answer, resources = self.clean([found, error, answer, self.citations.shown()])
         figures = (tokens, steps, exceptions, usage)
@@ -247,6 +254,8 @@ class LiveRun:
             events += self.progress.close_open(closing, outcome.error)
         if not self.context.is_flow and outcome.status == "failed":
             return [*events, self.payloads.error(self.cause.code, self.cause.status, outcome.error or "")]
+        if self._speaks and outcome.status in ("succeeded", "partial-succeeded"):
+            events += self.payloads.speech(spoken(outcome.answer))
         if self.context.is_chat:
             events.append(self.payloads.message_end(outcome.usage, shown(outcome.outputs), outcome.resources))
         if not self.context.is_flow:

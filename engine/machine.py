@@ -14,6 +14,7 @@ from engine.context import RunContext
 from engine.live import STOPPED, Carried, LiveRun, Outcome
 from engine.log import EventLog
 from engine.saved import Saved
+from engine.speech import speaks
 from engine.timers import Timers
 from engine.workplace import workplace
 from engine.writer import Writer
@@ -82,7 +83,8 @@ class Machine:
         def record(context: RunContext, outcome: Outcome, first_seq: int, payloads: list[str]) -> bool:
             return opening.record_end(context, outcome, self.place.worker, first_seq, payloads)
 
-        return LiveRun(context, log, self.writer, record, _now, carried, self.config.max_run_bytes)
+        voice = speaks(context.document, self.config.models)
+        return LiveRun(context, log, self.writer, record, _now, carried, self.config.max_run_bytes, voice)
 
     def _launch(self, live: LiveRun, work: Callable[[], None]) -> None:
         with self.lock:

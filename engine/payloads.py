@@ -55,6 +55,19 @@ class Payloads:
         ids = {"task_id": self._context.task_id, "code": code, "message": message, "status": status}
         return {"event": "error", **self._chat, **ids}
 
+    def speech(self, pieces: Sequence[str]) -> list[dict[str, Any]]:
+        """Make the events of an answer that is spoken: each piece of audio (base64), and that there are no more."""
+        told = [*(("tts_message", piece) for piece in pieces), ("tts_message_end", "")] if pieces else []
+        ids = {"task_id": self._context.task_id}
+        if self._context.is_flow:
+            ids["workflow_run_id"] = self._context.run_id
+        return [{"event": event, **self._chat, **ids, "audio": audio} for event, audio in told]
+
+    def message_file(self, file: dict[str, Any]) -> dict[str, Any]:
+        """Make the event of a file that the model made; ``file`` is a file value with its link."""
+        data = {"type": file["type"], "belongs_to": "assistant", "url": file["url"]}
+        return {**self._message("message_file", **data), "id": file["related_id"]}
+
     def _message(self, event: str, **members: Any) -> dict[str, Any]:
         ids = {"task_id": self._context.task_id, "id": self._context.message_id}
         return {"event": event, **self._chat, **ids, **members}

@@ -150,7 +150,7 @@ class BaseModelAdapter:
     def chunk(
         self,
         index: int,
-        text: str,
+        text: str | list[Any],
         *,
         usage: LLMUsage | None = None,
         finish_reason: str | None = None,
@@ -158,7 +158,7 @@ class BaseModelAdapter:
         kind: type[LLMResultChunk] = LLMResultChunk,
         **extra: Any,
     ) -> LLMResultChunk:
-        """Make one piece of an answer; the piece with the usage is the last."""
+        """Make one piece of an answer, text or pictures; the piece with the usage is the last."""
         delta = LLMResultChunkDelta(
             index=index,
             message=AssistantPromptMessage(content=text, tool_calls=list(tool_calls)),

@@ -13,7 +13,12 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from graphon.model_runtime.entities.llm_entities import LLMResultChunk
-from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageRole, PromptMessageTool
+from graphon.model_runtime.entities.message_entities import (
+    ImagePromptMessageContent,
+    PromptMessage,
+    PromptMessageRole,
+    PromptMessageTool,
+)
 
 from engine.models import echo_answers as answers
 from engine.models.base import BaseModelAdapter, tool_call, wanted_schema
@@ -22,6 +27,11 @@ from engine.models.errors import KINDS
 from engine.models.sample import sample
 
 EXTRACTOR = "extract_parameters"
+_PICTURE = ImagePromptMessageContent(
+    format="png",
+    mime_type="image/png",
+    base64_data="iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==",
+)
 
 
 class EchoModel(BaseModelAdapter):
@@ -49,6 +59,8 @@ class EchoModel(BaseModelAdapter):
                 break
             self.cancel.sleep(script.delay_ms / 1000)
             yield self.chunk(index, piece)
+        if script.image:
+            yield self.chunk(len(pieces), [_PICTURE])
         if fails:
             self._failures += 1
             raise KINDS[script.error_kind](script.error)

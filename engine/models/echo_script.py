@@ -60,6 +60,8 @@ class Script(BaseModel):
     """The value to answer where JSON is asked for; also the extractor's parameters, by name."""
     category: str | None = None
     """The classifier's answer: a category's name or id; one that does not exist is answered as it is."""
+    image: bool = False
+    """Send a picture after the text: a PNG of one grey pixel."""
     usage: Tokens = Tokens()
     finish_reason: str | None = None
     error: str | None = None

@@ -456,3 +456,8 @@ def test_a_node_that_asks_nonsense_fails_with_the_member_named(bench: Bench) -> 
     last = bench.run(review(inputs=[{"type": "paragraph", "output_variable_name": "9"}]))[-1]["data"]
     assert last["status"] == "failed"
     assert "inputs.0.output_variable_name" in last["error"]
+
+
+def test_a_form_is_asked_however_often_the_run_is_kept(bench: Bench, configure: Any) -> None:
+    configure(checkpoint_seconds=0.01)
+    assert names(bench.run(review()))[-2:] == PAUSE
