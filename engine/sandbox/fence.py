@@ -62,11 +62,12 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def close(*, memory_bytes: int, cpu_seconds: int | None = None, with_parent: bool = False) -> None:
+def close(*, memory_bytes: int, cpu_seconds: int | None = None, parent: int | None = None) -> None:
     """Shut this process off from the host, for good. It must have one thread. Raises `FenceError`.
 
     Memory beyond ``memory_bytes`` of address space is refused; the kernel ends a process that has computed
-    for longer than ``cpu_seconds``, and with ``with_parent`` one whose parent (the very thread that forked) ends.
+    for longer than ``cpu_seconds``, and one whose ``parent`` (an id: the process that forked it, and of that the very
+    thread) ends.
     """
     code = _filter()
     program = _Program(len(code) // 8, code)
@@ -74,8 +75,10 @@ def close(*, memory_bytes: int, cpu_seconds: int | None = None, with_parent: boo
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
-    if with_parent:
+    if parent is not None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # here, because a change of user would undo it
+        if os.getppid() != parent:
+            os._exit(0)  # it ended before the kernel was asked to tell
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     for kind, value in (

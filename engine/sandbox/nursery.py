@@ -42,6 +42,7 @@ def main() -> None:
     python_code.hide()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
     messages.write(control.fileno(), messages.encode({"problem": problem}))
+    nursery = os.getpid()
     while problem is None:
         _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not descriptors:
@@ -50,7 +51,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             control.close()
-            _serve(job, memory_bytes, cpu_seconds)
+            _serve(job, memory_bytes, cpu_seconds, nursery)
         with socket.socket(fileno=job) as line:
             try:
                 handle = os.pidfd_open(child)
@@ -60,11 +61,11 @@ def main() -> None:
             os.close(handle)
 
 
-def _serve(job: int, memory_bytes: int, cpu_seconds: int) -> NoReturn:
+def _serve(job: int, memory_bytes: int, cpu_seconds: int, nursery: int) -> NoReturn:
     """Run one piece of code behind the fence, and end."""
     try:
         os.nice(_NICENESS)
-        fence.close(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds, with_parent=True)
+        fence.close(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds, parent=nursery)
         messages.write(job, _answer(messages.read(job), memory_bytes))
     finally:
         os._exit(0)

@@ -288,6 +288,12 @@ def children(pid: int) -> set[int]:
     return found
 
 
+def cpu_seconds(pid: int) -> float:
+    """How long a process has computed."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) / os.sysconf("SC_CLK_TCK")
+
+
 def test_no_process_is_left_behind(pool: SandboxPool, soon: Callable[..., Any]) -> None:
     assert pool._nursery is not None
     nursery = pool._nursery.process.pid
@@ -307,6 +313,7 @@ def test_code_ends_with_its_nursery_and_the_next_piece_finds_a_new_one(
     thread.start()
     try:
         (child,) = soon(lambda: children(nursery.pid))
+        soon(lambda: cpu_seconds(child) > 0.1)  # it computes: it has its code, and the server its handle
         nursery.kill()
         thread.join(30)
         assert told == [CRASHED]
