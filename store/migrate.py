@@ -15,7 +15,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg2  # type: ignore[import-untyped]
-from yoyo import get_backend, read_migrations
+from yoyo import read_migrations
+from yoyo.backends import DatabaseBackend
+from yoyo.connections import parse_uri
+from yoyo.migrations import default_migration_table
 
 FOLDER = Path(__file__).parent / "migrations"
 ADVISORY_KEY = 0x64696679  # any number, the same in every process
@@ -29,17 +32,23 @@ def up_sqlite(file: Path) -> list[str]:
     """Apply what is missing in a SQLite file, made if need be; out: the names applied."""
     with file.with_name(file.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _apply(f"sqlite:///{quote(str(file))}")
+        from yoyo.backends.core.sqlite3 import SQLiteBackend
+
+        return _apply(SQLiteBackend, f"sqlite:///{quote(str(file))}")
 
 
 def up_postgres(url: str) -> list[str]:
     """Apply what is missing in a PostgreSQL database; out: the names applied."""
     with _advisory_lock(url):
-        return _apply(url)
+        from yoyo.backends.core.postgresql import PostgresqlBackend
+
+        return _apply(PostgresqlBackend, url)
 
 
-def _apply(url: str) -> list[str]:
-    backend = get_backend(url)
+def _apply(kind: type[DatabaseBackend], url: str) -> list[str]:
+    # yoyo's get_backend finds the same classes by reading the metadata of every installed package, at each start.
+    backend = kind(parse_uri(url), default_migration_table)
+    backend.init_database()
     try:
         missing = backend.to_apply(read_migrations(str(FOLDER)))
         backend.apply_migrations(missing)
