@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 import store
+from store import accounts
 from tests import databases
 from tests.doubles import FakeClock, FakeIds
 from tests.world import World, build
+
+FULL_EFFORT = accounts._hasher
 
 
 @pytest.fixture
@@ -23,6 +27,20 @@ def clock() -> FakeClock:
 def ids() -> FakeIds:
     """Ids, tokens and codes that are the same in every run."""
     return FakeIds()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cheap_passwords() -> Iterator[None]:
+    """argon2 at its least effort: what tests look at is not how long guessing takes. See ``full_effort``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture
+def full_effort(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as the server hashes them."""
+    monkeypatch.setattr(accounts, "_hasher", FULL_EFFORT)
 
 
 @pytest.fixture(scope="session")

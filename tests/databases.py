@@ -22,9 +22,9 @@ def wanted_server() -> str | None:
     return url if url.startswith("postgres") else None
 
 
-def fresh_sqlite(folder: Path) -> str:
+def fresh_sqlite(folder: Path, name: str = "store.db") -> str:
     """The URL of an empty, migrated SQLite file in ``folder``."""
-    file = folder / "store.db"
+    file = folder / name
     shutil.copy(_sqlite_template(), file)
     return f"sqlite:///{file}"
 

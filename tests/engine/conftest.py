@@ -21,6 +21,7 @@ from engine.files import FileConfig
 from store import accounts, app_changes, apps, sessions, workspaces
 from store import runs as rows
 from store.caller import Caller
+from tests import databases
 from tests.judge import wrong_with
 
 _names = itertools.count(1)
@@ -104,7 +105,7 @@ def make_caller(email: str, name: str) -> Caller:
 @pytest.fixture
 def open_store(tmp_path: Path) -> Iterator[str]:
     """A store in a new SQLite file; the value is its URL."""
-    url = f"sqlite:///{tmp_path / 'state.db'}"
+    url = databases.fresh_sqlite(tmp_path, "state.db")
     store.open(url)
     yield url
     store.close()

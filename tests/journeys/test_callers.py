@@ -66,6 +66,8 @@ FILES = {"uploadFile": {"file": ("bees.txt", b"Bees dance.", "text/plain")}}
 GUEST, ISSUER, OTHER_ISSUER = "guest@partner.example", "https://login.partner.example", "https://login.other.example"
 QUICK = document([node("start", "start", variables=[]), end()], [edge("start", "end")])
 SLOW = chat_document(delay_ms=500, chunks=100)
+# One for all calls, each on a connection of its own: making a client takes longer than most calls.
+CLIENT = httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass
@@ -194,27 +196,27 @@ def _app(
 
 
 def _run(ground: Ground, app_id: str, who: str) -> str:
-    answer = httpx.post(
-        f"{ground.live.api}/apps/{app_id}/run", json={"inputs": {}}, headers=ground.headers(who)[0], timeout=30
-    )
+    answer = CLIENT.post(f"{ground.live.api}/apps/{app_id}/run", json={"inputs": {}}, headers=ground.headers(who)[0])
     return re.search(r'"task_id":"([^"]+)"', answer.text)[1]  # type: ignore[index]
 
 
 def _form(ground: Ground, app_id: str) -> str:
-    answer = httpx.post(f"{ground.live.api}/apps/{app_id}/run", json={"inputs": {}}, headers=ground.headers("owner")[0])
+    answer = CLIENT.post(
+        f"{ground.live.api}/apps/{app_id}/run", json={"inputs": {}}, headers=ground.headers("owner")[0]
+    )
     return re.search(r'"form_token":"([^"]+)"', answer.text)[1]  # type: ignore[index]
 
 
 def _answered(ground: Ground, app_id: str) -> str:
     token = _form(ground, app_id)
     url = f"{ground.live.api}/apps/{app_id}/form/human_input/{token}"
-    fair(httpx.post(url, json=BODIES["submitHumanInputForm"], headers=ground.headers("owner")[0]))
+    fair(CLIENT.post(url, json=BODIES["submitHumanInputForm"], headers=ground.headers("owner")[0]))
     return token
 
 
 def _upload(ground: Ground, app_id: str, who: str) -> dict[str, str]:
     url = f"{ground.live.api}/apps/{app_id}/files/upload"
-    record = fair(httpx.post(url, files=FILES["uploadFile"], headers=ground.headers(who)[0], timeout=30)).json()
+    record = fair(CLIENT.post(url, files=FILES["uploadFile"], headers=ground.headers(who)[0])).json()
     return {"file_id": record["id"], "sign": record["source_url"].partition("?sign=")[2]}
 
 
@@ -233,7 +235,7 @@ def _ask(ground: Ground, operation: str, situation: str, headers: dict[str, str]
     url = ground.live.api + (path + QUERIES.get(operation, "")).format(**values)
     options: dict[str, Any] = {"json": body} if operation in BODIES else {}
     options |= {"files": FILES[operation]} if operation in FILES else {}
-    answer = fair(httpx.request(method, url, headers=headers, timeout=30, **options))
+    answer = fair(CLIENT.request(method, url, headers=headers, **options))
     if answer.is_success:
         return "ok"
     told = answer.json()
@@ -268,24 +270,24 @@ def test_each_caller_gets_the_answer_of_the_table(ground: Ground, row: list[str]
 def test_a_malformed_id_is_not_found(ground: Ground, path: str, malformed: str) -> None:
     method = next(m for m, p in OPERATIONS.values() if re.sub(r"\{[^}]+\}", "{}", p) == path)
     url = ground.live.api + path.replace("{}", malformed)
-    answer = httpx.request(method, url, headers=ground.headers("owner")[0], timeout=30)
+    answer = CLIENT.request(method, url, headers=ground.headers("owner")[0])
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 def test_nobody_else_stops_a_run(ground: Ground) -> None:
     app_id = _app(ground.workspace_id, ground.people["owner"].id, "public", definition=SLOW)
     base, mine = f"{ground.live.api}/apps/{app_id}", ground.headers("owner")[0]
-    with httpx.stream("POST", f"{base}/run", json={"inputs": {}, "query": "hi"}, headers=mine, timeout=30) as stream:
+    with CLIENT.stream("POST", f"{base}/run", json={"inputs": {}, "query": "hi"}, headers=mine) as stream:
         first = read(stream, stop_after=1)[0].data
     stop = f"{base}/tasks/{first['task_id']}/stop"
     for caller in ("nobody", "member", "stranger", "guest", "impostor"):
         for headers in ground.headers(caller):
-            httpx.post(stop, headers=headers, timeout=30)
+            CLIENT.post(stop, headers=headers)
     found = store.runs.for_worker(first["workflow_run_id"])
     assert found is not None
     assert not found.is_over
-    fair(httpx.post(stop, headers=mine, timeout=30))
-    with httpx.stream("GET", f"{base}/tasks/{first['task_id']}/events", headers=mine, timeout=30) as stream:
+    fair(CLIENT.post(stop, headers=mine))
+    with CLIENT.stream("GET", f"{base}/tasks/{first['task_id']}/events", headers=mine) as stream:
         assert read(stream)[-1].data["data"]["status"] == "stopped"
 
 
@@ -294,7 +296,7 @@ def test_a_revoked_token_reads_no_further_and_the_run_goes_on(ground: Ground) ->
     base, owner = f"{ground.live.api}/apps/{app_id}", ground.people["owner"]
     token, session_id = mint(owner)
     mine = {"Authorization": f"Bearer {token}"}
-    with httpx.stream("POST", f"{base}/run", json={"inputs": {}, "query": "hi"}, headers=mine, timeout=30) as stream:
+    with CLIENT.stream("POST", f"{base}/run", json={"inputs": {}, "query": "hi"}, headers=mine) as stream:
         lines = stream.iter_lines()
         first = next(json.loads(line[6:]) for line in lines if line.startswith("data: "))
         store.sessions.revoke_for_account(owner.id, session_id)
@@ -306,13 +308,11 @@ def test_a_revoked_token_reads_no_further_and_the_run_goes_on(ground: Ground) ->
     found = store.runs.for_worker(first["workflow_run_id"])
     assert found is not None
     assert not found.is_over
-    fair(httpx.post(f"{base}/tasks/{first['task_id']}/stop", headers=ground.headers("owner")[0], timeout=30))
+    fair(CLIENT.post(f"{base}/tasks/{first['task_id']}/stop", headers=ground.headers("owner")[0]))
 
 
 def test_lists_never_tell_totals_of_others(ground: Ground) -> None:
     """The stranger's own workspace is empty, whatever else the server holds."""
     (mine,) = store.workspaces.of(ground.people["stranger"].id)
-    answer = httpx.get(
-        f"{ground.live.api}/apps?workspace_id={mine.id}", headers=ground.headers("stranger")[0], timeout=30
-    )
+    answer = CLIENT.get(f"{ground.live.api}/apps?workspace_id={mine.id}", headers=ground.headers("stranger")[0])
     assert (answer.json()["total"], answer.json()["data"]) == (0, [])

@@ -20,6 +20,7 @@ import store.sessions
 from server.app import App, create_app
 from server.settings import Settings, load
 from store.refusal import OAuthRefusal, Refusal
+from tests import databases
 
 CONTRACT = Path(__file__).parent / "tiny.yaml"
 ORIGIN = "http://tiny.test"
@@ -141,7 +142,7 @@ def call(make: MakeClient) -> Client:
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[None]:
     """An open, empty store."""
-    store.open(f"sqlite:///{tmp_path / 'test.db'}")
+    store.open(databases.fresh_sqlite(tmp_path, "test.db"))
     yield
     store.close()
 

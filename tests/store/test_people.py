@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from argon2 import extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from store import accounts, cookies, workspaces
+from store import accounts, cookies, db, sql, workspaces
 from store.refusal import Refusal
 from tests.doubles import FakeClock
 from tests.store.racing import race
@@ -59,6 +61,14 @@ def test_a_cookie_lives_twelve_hours(world: World, clock: FakeClock) -> None:
     assert cookies.resolve(cookie) == (world.owner, cookies.csrf_token(cookie))
     clock.advance(1)
     assert cookies.resolve(cookie) is None
+
+
+def test_a_password_is_kept_as_argon2id_at_the_effort_of_rfc_9106(opened_store: str, full_effort: None) -> None:
+    account = accounts.create("a@example.com", "A", "correct horse")
+    accounts.set_password(account.id, "correct horse battery")
+    read = db.reads(lambda: sql.rows("SELECT password_hash FROM accounts WHERE id = ?", account.id))
+    assert extract_parameters(read()[0][0]) == RFC_9106_LOW_MEMORY
+    assert accounts.check_password("a@example.com", "correct horse battery") == account
 
 
 def test_each_cookie_has_its_own_form_token(world: World) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -21,14 +20,6 @@ from web.pages import create_pages
 
 ORIGIN = "http://pages.test"
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cheap_passwords() -> Iterator[None]:
-    """argon2 at its least effort: what these tests look at is not how long guessing takes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.accounts, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        yield
 
 
 @pytest.fixture
