@@ -6,13 +6,17 @@ Both doors, the API and the page, come through here (behaviour-runs ยง11.5 and ย
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, NoReturn
 
-from engine import form_files, runs
+from engine import form_files, form_uploads, runs
+from engine.form_uploads import Uploads
 from engine.form_values import check
 from store import forms
 from store import runs as rows
 from store.clock import current
+from store.files import FileGone, Owner
 from store.forms import Form
 from store.refusal import Refusal
 from store.sql import sha256
@@ -56,28 +60,58 @@ def shown(form: Form) -> dict[str, Any]:
     }
 
 
-def submit(token: str, body: Mapping[str, Any], *, by: str, app_id: str | None = None) -> rows.Run | None:
-    """Take the answer of a form and let its run go on; returns the run. ``by`` says who answers.
+def submit(
+    token: str,
+    body: Mapping[str, Any],
+    *,
+    by: str,
+    app_id: str | None = None,
+    giver: Owner | None = None,
+    uploads: Uploads = MappingProxyType({}),
+) -> rows.Run:
+    """Take the answer of a form and let its run go on; returns the run.
 
-    Of several at once one is taken, the others are refused like a second one. Refusals: those of `open_form`,
-    invalid_form_data.
+    ``by`` says who answers, ``giver`` whose files the answer may name (None: those of who started the run);
+    ``uploads`` are files that come with it, by field. Of several answers at once one is taken, the others are
+    refused like a second one. Refusals: those of `open_form`, invalid_form_data.
     """
     form = open_form(token, app_id)
-    action, inputs = str(body["action"]), check(form.definition, body["action"], body["inputs"])
     run = rows.for_worker(form.run_id)
-    if run is not None:
-        inputs = form_files.resolved(form.definition, inputs, run)
+    if run is None:
+        raise Refusal("not_found", "Form not found")
     machine = runs.machine()
-    taken, goes_on = forms.answer(
-        form.id, {"action": action, "inputs": inputs}, by, machine.place.worker, machine.config.lease_seconds
-    )
-    if not taken:
-        open_form(token, app_id)
-        # Its time ran out between the two looks at the clock.
-        _expired(form)
-    if goes_on and run is not None:
+    with form_uploads.stored(form.definition, body["inputs"], uploads, run) as given:
+        action, inputs = str(body["action"]), check(form.definition, body["action"], given)
+        inputs, used = form_files.resolved(form.definition, inputs, run, giver or run)
+        try:
+            taken, goes_on = forms.answer(
+                form.id,
+                {"action": action, "inputs": inputs},
+                by,
+                machine.place.worker,
+                machine.config.lease_seconds,
+                partial(form_files.use, used, run, giver or run),
+            )
+        except FileGone:
+            raise Refusal(form_files.CODE, "A file is not there any more, or in use; upload it again.") from None
+        if not taken:
+            open_form(token, app_id)
+            # Its time ran out between the two looks at the clock.
+            _expired(form)
+    if goes_on:
         machine.resume(run)
     return run
+
+
+def room(token: str) -> int:
+    """How many bytes of files an answer of the form may bring; 0 where there is no such form.
+
+    One that was answered is no exception: who comes late is told so, not that it was too much.
+    """
+    try:
+        return form_uploads.room(find(token).definition)
+    except Refusal:
+        return 0
 
 
 def _submitted(form: Form) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from store.app_row import App
 from store.caller import Caller
 from store.clock import current as clock
 from store.clock import current_ids
-from store.files import StoredFile
+from store.files import StoredFile, Uploader
 from store.refusal import Refusal
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Files:
         )
         self._bytes = file_bytes.open_bytes(config.storage, config.folder)
 
-    def take(self, app: App, caller: Caller, source: BinaryIO, size: int, *, name: str, claimed: str) -> StoredFile:
+    def take(self, app: App, caller: Uploader, source: BinaryIO, size: int, *, name: str, claimed: str) -> StoredFile:
         """Store an upload; it is the caller's, for this app, and waits for a run to use it.
 
         In: the content as a seekable file, its size, its name and content type as the client gave them.
@@ -102,6 +102,12 @@ class Files:
             kept = f"{kept}.{extension}"
         described = {"name": kept, "extension": extension, "mime_type": file_kinds.mime_type_of(extension, mime_type)}
         return self._store(app, caller, source, size, "run", described, self.config.kept_for)
+
+    def discard(self, file_ids: Collection[str]) -> None:
+        """Delete files that turned out to be of no use."""
+        files.remove(file_ids)
+        for file_id in file_ids:
+            self._bytes.delete(file_id)
 
     def pieces(self, file: StoredFile) -> Iterator[bytes]:
         """A file's content, piece by piece.
@@ -145,7 +151,7 @@ class Files:
     def _store(
         self,
         app: App,
-        caller: Caller,
+        caller: Uploader,
         source: BinaryIO,
         size: int,
         origin: str,

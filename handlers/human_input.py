@@ -18,5 +18,5 @@ def get_human_input_form(user: Caller, app_id: str, form_token: str) -> dict[str
 def submit_human_input_form(user: Caller, app_id: str, form_token: str, body: dict[str, Any]) -> dict[str, Any]:
     """Operation ``submitHumanInputForm``: the one answer of a form; its run goes on in the background."""
     store.apps.visible(user, app_id)
-    answering.submit(form_token, body, by=user.subject, app_id=app_id)
+    answering.submit(form_token, body, by=user.subject, app_id=app_id, giver=user)
     return {}

@@ -3,7 +3,8 @@ stated.
 
 What lies behind never meets an endless, trickling or chunked body. A body that is refused is not answered
 here but noted in the scope (``REFUSED``), so that the answer gets a request id and every header like any
-other error. The bodies of uploads are not collected: they pass through, counted and timed.
+other error. The bodies of uploads are not collected: they pass through, counted and timed. Those of forms that
+may bring files are collected on disk.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from store.refusal import Refusal
+from server import body_spool
+from server.body_spool import Spool
+from store.refusal import REFUSED, Refusal
 
-REFUSED = "difyspec.refused"
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 CLOSE = {"Connection": "close"}  # the rest of the body is still on its way; the connection cannot be used again
 
@@ -37,10 +40,14 @@ class Passage:
 
 
 class BodyGate:
-    """ASGI layer. In: the most bytes a body may have, and the most seconds it may take to arrive."""
+    """ASGI layer. In: the most bytes a body may have, and the most seconds it may take to arrive; the bodies that
+    pass through, and those that are collected on disk.
+    """
 
-    def __init__(self, app: ASGIApp, limit: int, seconds: float, passage: Passage | None = None) -> None:
-        self.app, self.limit, self.seconds, self.passage = app, limit, seconds, passage
+    def __init__(
+        self, app: ASGIApp, limit: int, seconds: float, passage: Passage | None = None, spool: Spool | None = None
+    ) -> None:
+        self.app, self.limit, self.seconds, self.passage, self.spool = app, limit, seconds, passage, spool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in BODILESS:
@@ -49,16 +56,28 @@ class BodyGate:
         if self.passage is not None and self.passage.admits(scope):
             await self._pass(self.passage, scope, receive, send)
             return
-        body = await self._read(scope, receive)
-        if body is None:  # the client left
+        room = await self.spool.room_of(scope) if self.spool else 0
+        if self.spool and room:
+            with body_spool.opened() as file:
+                read = await self._collect(scope, receive, file.write, self.limit + room, self.spool.seconds)
+                await self._hand_on(read, file.tell(), body_spool.replay(file, receive), scope, receive, send)
             return
-        if isinstance(body, Refusal):
-            scope[REFUSED] = body
-            body = b""
-        length = str(len(body)).encode()
+        chunks: list[bytes] = []
+        read = await self._collect(scope, receive, chunks.append, self.limit, self.seconds)
+        body = b"".join(chunks)
+        await self._hand_on(read, len(body), _replay(body, receive), scope, receive, send)
+
+    async def _hand_on(
+        self, read: Refusal | bool, size: int, body: Receive, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if read is False:  # the client left
+            return
+        if isinstance(read, Refusal):
+            scope[REFUSED] = read
+            size, body = 0, _replay(b"", receive)
         kept = [pair for pair in scope["headers"] if pair[0] not in (b"content-length", b"transfer-encoding")]
-        scope["headers"] = [*kept, (b"content-length", length)]
-        await self.app(scope, _replay(body, receive), send)
+        scope["headers"] = [*kept, (b"content-length", str(size).encode())]
+        await self.app(scope, body, send)
 
     async def _pass(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
         size, began = 0, time.monotonic()
@@ -81,29 +100,29 @@ class BodyGate:
 
         await self.app(scope, counted, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | Refusal | None:
-        if _declared(scope) > self.limit:
-            return self._too_large()
-        chunks: list[bytes] = []
+    async def _collect(
+        self, scope: Scope, receive: Receive, take: Callable[[bytes], object], limit: int, seconds: float
+    ) -> Refusal | bool:
+        """Whether the body was read to its end; False when the client left."""
+        too_large = Refusal("request_entity_too_large", f"The body is larger than {limit} bytes.", headers=CLOSE)
+        if _declared(scope) > limit:
+            return too_large
         size = 0
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        return None
+                        return False
                     chunk = message.get("body", b"")
                     size += len(chunk)
-                    if size > self.limit:
-                        return self._too_large()
-                    chunks.append(chunk)
+                    if size > limit:
+                        return too_large
+                    take(chunk)
                     if not message.get("more_body"):
-                        return b"".join(chunks)
+                        return True
         except TimeoutError:
-            return Refusal("bad_request", f"The body did not arrive within {self.seconds:g} seconds.", headers=CLOSE)
-
-    def _too_large(self) -> Refusal:
-        return Refusal("request_entity_too_large", f"The body is larger than {self.limit} bytes.", headers=CLOSE)
+            return Refusal("bad_request", f"The body did not arrive within {seconds:g} seconds.", headers=CLOSE)
 
 
 def _declared(scope: Scope) -> int:

@@ -16,7 +16,6 @@ from connexion.exceptions import ProblemException
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.body_gate import REFUSED
 from server.headers import NO_STORE
 from server.request_id import KEY
 from store.refusal import OAuthRefusal, Refusal
@@ -59,8 +58,6 @@ class Errors:
             await send(message)
 
         try:
-            if REFUSED in scope:
-                raise scope[REFUSED]
             await self.app(scope, receive, watch)
         except Exception as error:
             if started:  # half an answer is out: all that is left is to cut the connection

@@ -6,6 +6,7 @@ compiled operation, once for each operation of the contract.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +14,10 @@ from typing import Any
 
 from connexion.middleware.security import SecurityMiddleware
 
+from engine import answering
 from server.blueprint import OperationObject
 from server.body_gate import BodyGate, Passage
+from server.body_spool import Spool
 from server.errors import Errors
 from server.headers import Headers
 from server.limit import Limit
@@ -27,6 +30,7 @@ from server.request_id import RequestId
 from server.routing import Routing
 from server.shape_out import ShapeOut
 
+FORM = re.compile(r"/form/([^/]{1,255})")
 UPLOAD_FRAME = 64 * 1024  # bytes of an upload that are not its file: boundaries and headers
 Layer = Callable[[Parts], Any]
 Step = Callable[[Parts, OperationObject], Any]
@@ -47,7 +51,14 @@ def _body_gate(parts: Parts) -> Any:
     settings = parts.settings
     most = settings.file_limits.most_bytes + UPLOAD_FRAME
     passage = Passage(parts.blueprint.upload_paths(), most, settings.upload_timeout_seconds)
-    return partial(BodyGate, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds, passage=passage)
+    spool = Spool(FORM, answering.room, settings.upload_timeout_seconds)
+    return partial(
+        BodyGate,
+        limit=settings.max_body_bytes,
+        seconds=settings.body_timeout_seconds,
+        passage=passage,
+        spool=spool,
+    )
 
 
 def _request_id(parts: Parts) -> Any:
@@ -109,7 +120,7 @@ def _shape_out(parts: Parts, operation: OperationObject) -> ShapeOut:
 
 
 JOURNEY: tuple[Stop, ...] = (
-    Stop("body gate", _body_gate, "bounds and buffers the body, fixes its length; uploads pass, counted", "413"),
+    Stop("body gate", _body_gate, "bounds and buffers the body, fixes its length; uploads pass, a form's go to disk", "413"),
     Stop("request id", _request_id, "takes or makes X-Request-Id, binds it to the logs"),
     Stop("headers", _headers, "puts safety headers, X-Version and CORS on every answer; answers preflights"),
     Stop("errors", _errors, "one renderer for every way an error is born"),

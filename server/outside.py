@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from store.refusal import Refusal
+from store.refusal import REFUSED, Refusal
 
 READ = "GET, HEAD, OPTIONS"
 
@@ -27,6 +27,10 @@ class Outside:
             await self.app(scope, receive, send)
             return
         path: str = scope["path"]
+        is_page = self.pages is not None and path not in self.documents and not path.startswith(self.inside)
+        if REFUSED in scope and not is_page:
+            # The pages tell it in their own way.
+            raise scope[REFUSED]
         document = self.documents.get(path)
         if document is not None:
             await self._read(document, scope, receive, send)

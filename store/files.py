@@ -10,13 +10,16 @@ from typing import Protocol
 
 from store import db, sql
 from store.app_row import App
-from store.caller import Caller
 from store.clock import from_micros, now_micros
 
 COLUMNS = "id, app_id, workspace_id, subject, created_by, origin, name, extension, mime_type, size, created_at"
 OVER = "expires_at <= ? OR app_id IN (SELECT id FROM apps WHERE status = 'deleted' AND updated_at <= ?)"
 RUNS_END = timedelta(days=1)  # after which no run of a deleted app is still going
 MICROSECOND = timedelta(microseconds=1)
+
+
+class FileGone(Exception):
+    """A file that was to be used is not there any more, or not as it was; the transaction is undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,31 @@ class StoredFile:
     created_at: datetime
 
 
+class Owner(Protocol):
+    """Whose files they are: a caller, or a run on behalf of who started it."""
+
+    @property
+    def subject(self) -> str:
+        """The key of `store.caller.Caller.subject`."""
+
+
+class Uploader(Owner, Protocol):
+    """An owner with a name for ``created_by``."""
+
+    @property
+    def account_id(self) -> str | None:
+        """The account, if it is one."""
+
+    @property
+    def session_id(self) -> str:
+        """The session, of those who are none."""
+
+
 @db.writes
 def create(
     file_id: str,
     app: App,
-    caller: Caller,
+    caller: Uploader,
     *,
     origin: str,
     name: str,
@@ -73,14 +96,6 @@ def create(
     if made is None:
         raise RuntimeError("a file that was just stored cannot be read")
     return made
-
-
-class Owner(Protocol):
-    """Whose files they are: a caller, or a run on behalf of who started it."""
-
-    @property
-    def subject(self) -> str:
-        """The key of `store.caller.Caller.subject`."""
 
 
 @db.reads
@@ -126,6 +141,32 @@ def keep(owner: Owner, app_id: str, file_ids: Iterable[str], kept_for: timedelta
     for file_id in wanted:
         sql.change("UPDATE files SET expires_at = ? WHERE id = ?", until, file_id)
     return True
+
+
+@db.writes
+def hand_over(
+    giver: Owner, owner: Owner, app_id: str, file_ids: Iterable[str], unused_for: timedelta, kept_for: timedelta | None
+) -> None:
+    """Give uploads to another owner, whose run uses them. FileGone, and nothing is given, unless each is an upload
+    of the giver's that no run has used yet (it waits as long as ``unused_for``).
+    """
+    now = now_micros()
+    for file_id in sorted(set(file_ids)):
+        given = sql.change(
+            "UPDATE files SET subject = ?, expires_at = ? WHERE id = ? AND app_id = ? AND subject = ?"
+            " AND origin = 'upload' AND expires_at > ? AND expires_at <= created_at + ?",
+            owner.subject, None if kept_for is None else now + kept_for // MICROSECOND,
+            file_id, app_id, giver.subject, now, unused_for // MICROSECOND,
+        )  # fmt: skip
+        if given != 1:
+            raise FileGone
+
+
+@db.writes
+def remove(file_ids: Iterable[str]) -> None:
+    """Take files out that nothing refers to; their bytes are another matter."""
+    for file_id in file_ids:
+        sql.change("DELETE FROM files WHERE id = ?", file_id)
 
 
 @db.reads

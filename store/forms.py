@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,12 +92,15 @@ def is_past(form: Form, limit_seconds: float) -> bool:
 
 
 @db.writes
-def answer(form_id: str, given: dict[str, Any], by: str, worker: str, lease_seconds: float) -> tuple[bool, bool]:
+def answer(
+    form_id: str, given: dict[str, Any], by: str, worker: str, lease_seconds: float, using: Callable[[], None]
+) -> tuple[bool, bool]:
     """Take the one answer of a form, and let its run go on, in one transaction.
 
     In: ``given`` is ``{action, inputs}``, checked; ``by`` says who answered; the run, if it waits, becomes
-    ``worker``'s. Out: whether this answer was taken (a form past its time takes none), and whether the run
-    goes on with it now (it does not when it is at work already, because of another form).
+    ``worker``'s; ``using`` takes the files of the answer into use, and undoes all with what it raises. Out: whether
+    this answer was taken (a form past its time takes none), and whether the run goes on with it now (it does not
+    when it is at work already, because of another form).
     """
     now = now_micros()
     statement = (
@@ -105,6 +109,7 @@ def answer(form_id: str, given: dict[str, Any], by: str, worker: str, lease_seco
     )
     if sql.change(statement, sql.to_json(given), sql.text(by), now, form_id, now) != 1:
         return False, False
+    using()
     return True, _go_on(form_id, worker, lease_seconds)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# Where a request's scope holds the refusal of its body, until somebody tells it.
+REFUSED = "difyspec.refused"
+
 REFUSALS: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request cannot be understood."),
     "malformed_json": (400, "The body is not valid JSON."),

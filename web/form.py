@@ -12,7 +12,7 @@ from markupsafe import Markup
 from engine import answering
 from store.forms import Form
 from store.refusal import Refusal
-from web import guard, markdown
+from web import form_answer, guard, markdown
 from web.form_fields import Field, fields, label
 
 blueprint = Blueprint("form", __name__, url_prefix="/form")
@@ -22,9 +22,12 @@ MAX_TEXT = 1024 * 1024  # bytes of all that is typed into one form
 
 
 @blueprint.url_value_preprocessor
-def room(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    """A form may be answered at length; before anything reads the body."""
-    request.max_content_length = request.max_form_memory_size = MAX_TEXT
+def room(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """A form may be answered at length, and with files if it asks for some; before anything reads the body."""
+    request.max_form_memory_size = MAX_TEXT
+    request.max_content_length = MAX_TEXT
+    if request.method == "POST" and request.mimetype == "multipart/form-data":
+        request.max_content_length += answering.room((values or {}).get("token", ""))
 
 
 @blueprint.get("/<token>")
@@ -44,7 +47,9 @@ def submit(token: str) -> ResponseReturnValue:
         action = request.form.get("action", "")
         account = guard.account()
         by = f"account:{account.id}" if account else "link"
-        answering.submit(token, {"action": action, "inputs": _inputs(form)}, by=by)
+        answering.submit(
+            token, {"action": action, "inputs": form_answer.inputs(form)}, by=by, uploads=form_answer.uploads(form)
+        )
     except Refusal as refusal:
         if refusal.code == "invalid_form_data":
             return _page(form, refusal)
@@ -53,17 +58,9 @@ def submit(token: str) -> ResponseReturnValue:
     return make_response(render_template("form.html", state="thanks", chosen=chosen))
 
 
-def _inputs(form: Form) -> dict[str, Any]:
-    """What was filled in. Browsers send line ends as CR LF (HTML §4.10.22); people mean one line end."""
-    names = [field["output_variable_name"] for field in form.definition["inputs"]]
-    return {
-        name: request.form[f"field.{name}"].replace("\r\n", "\n") for name in names if f"field.{name}" in request.form
-    }
-
-
 def _page(form: Form, refusal: Refusal | None = None) -> Response:
     told = form.definition
-    wrong = _wrong(told, refusal) if refusal else {}
+    wrong = form_answer.wrong(told, refusal) if refusal else {}
     shown = fields(told, request.form, wrong)
     content, rest = _placed(told["form_content"], shown)
     page = render_template(
@@ -75,7 +72,7 @@ def _page(form: Form, refusal: Refusal | None = None) -> Response:
         fields=shown,
         actions=told["actions"],
         expires=form.expires_at,
-        problem=_problem(refusal, wrong) if refusal else "",
+        problem=form_answer.problem(refusal, wrong) if refusal else "",
         has_uploads=any(one.uploads for one in shown.values()),
     )
     return make_response(page, 400 if refusal else 200)
@@ -93,24 +90,6 @@ def _placed(content: str, shown: Mapping[str, Field]) -> tuple[Markup, list[Fiel
         return str(Markup("<em>{}</em>").format(label(name))) if name in shown else ""
 
     return markdown.render(content, place), list(left.values())
-
-
-def _wrong(told: Mapping[str, Any], refusal: Refusal) -> dict[str, str]:
-    """What was wrong, by field: a refusal of the answer names it, and says why after a colon."""
-    kinds = {one["output_variable_name"]: one["type"] for one in told["inputs"]}
-    for detail in refusal.details or ():
-        name = str(detail["loc"][2]) if len(detail["loc"]) > 2 else ""
-        if name not in kinds:
-            continue
-        if detail["type"] == "missing":
-            return {name: "This is needed."}
-        said = str(detail["msg"])
-        return {name: "Choose one of the options." if kinds[name] == "select" else said.partition("': ")[2] or said}
-    return {}
-
-
-def _problem(refusal: Refusal, wrong: Mapping[str, str]) -> str:
-    return "Your answer was not taken yet." if wrong else refusal.message
 
 
 def _gone(refusal: Refusal) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine import files
 from engine.file_kinds import FileLimits
+from engine.form_uploads import most_files, most_megabytes
 
 KINDS = {"image": "images", "document": "documents", "audio": "sound", "video": "films"}
 ACCEPTED = {"image": "image/*", "audio": "audio/*", "video": "video/*"}
@@ -87,11 +88,9 @@ def _help(one: Mapping[str, Any], limits: FileLimits) -> str:
     told = [KINDS[kind] for kind in kinds if kind in KINDS]
     if "custom" in kinds:
         told += _extensions(one["allowed_file_extensions"])
-    sizes = {"image": limits.image, "audio": limits.audio, "video": limits.video}
-    each = max((sizes.get(kind, limits.other) for kind in kinds), default=limits.most_bytes // (1024 * 1024))
     what = ", ".join(told) or "any kind"
-    text = f"{what[:1].upper()}{what[1:]}, up to {each} MB"
+    text = f"{what[:1].upper()}{what[1:]}, up to {most_megabytes(one, limits)} MB"
     if one["type"] == "file-list":
-        count = min(one.get("number_limits") or limits.count, limits.count)
+        count = most_files(one, limits)
         return f"{text} each, no more than {count} {'file' if count == 1 else 'files'}."
     return f"{text}."

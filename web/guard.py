@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 import store.audit
 import store.cookies
 from store.accounts import Account
-from store.refusal import Refusal
+from store.refusal import REFUSED, Refusal
 from web.limits import Attempts
 
 COOKIE = "difyspec_session"
@@ -103,10 +103,14 @@ def check_form() -> None:
 
     First where it comes from: browsers state ``Origin`` on every POST; one without it must state
     ``Sec-Fetch-Site: same-origin``, and one with neither is not a browser. This also stops login CSRF, where
-    there is no session to bind a token to. Then, when somebody is signed in, the token.
+    there is no session to bind a token to. Then, when somebody is signed in, the token. A body that the server has
+    refused before (too large, too slow) is told here too.
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
+    refused = request.environ.get("asgi.scope", {}).get(REFUSED)
+    if refused is not None:
+        raise refused
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site not in (None, "same-origin") or (origin is None and site is None):

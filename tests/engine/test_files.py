@@ -16,12 +16,14 @@ from typing import Any, ClassVar
 
 import pytest
 
+from engine import answering
 from engine import files as engine_files
 from engine.models.echo import EchoModel
 from store import files as stored
+from store import forms
 from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
-from tests.engine.forms import answer, ask, token_of
+from tests.engine.forms import answer, ask, token_of, waiting
 from tests.engine.graphs import document, edge, end, llm, node, template
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 8
@@ -406,22 +408,79 @@ def test_a_run_that_waits_keeps_its_files_for_the_process_that_goes_on(
     assert [file["filename"] for file in last["outputs"]["attached"]] == ["b.txt"]
 
 
+SCAN = {"type": "file", "output_variable_name": "scan", "allowed_file_types": ["document"]}
+
+
 def test_a_file_in_a_forms_answer_is_the_owners_and_read_by_later_nodes(bench: Bench) -> None:
-    scan = {"type": "file", "output_variable_name": "scan", "allowed_file_types": ["document"]}
-    app = bench.app(asking(scan))
+    app = bench.app(asking(SCAN))
     run = bench.start(app)
     token = token_of(bench.events(run))
     theirs = upload(bench, app, caller=make_caller("bob@mail.example", "Bob"))
-    for wrong in (theirs, upload(bench, app, "a.png", PNG)):
+    for wrong in (theirs, upload(bench, app, "a.png", PNG), upload(bench, bench.app(asking(SCAN)))):
         with pytest.raises(Refusal) as caught:
             answer(token, scan=local(wrong))
         assert caught.value.code == "invalid_form_data"
         assert caught.value.message.startswith("Invalid value for file input 'scan': ")
+    assert [form.answer for form in waiting(run.id)] == [None]
     answer(token, scan=local(upload(bench, app)))
     events = bench.events(run)
     assert events[-1]["data"]["outputs"]["text"] == "Bees dance."
     filled = next(event["data"] for event in events if event["event"] == "human_input_form_filled")
     assert "?sign=" in filled["submitted_data"]["scan"]["url"]
+
+
+def test_whoever_answers_gives_an_upload_of_their_own_and_of_nobody_else(bench: Bench) -> None:
+    app = bench.app(asking(SCAN))
+    run = bench.start(app)
+    token = token_of(bench.events(run))
+    bob = make_caller("bob@mail.example", "Bob")
+    adas, bobs = upload(bench, app), upload(bench, app, caller=bob)
+
+    def give(file: str) -> None:
+        body = {"action": "approve", "inputs": {"scan": local(file)}}
+        answering.submit(token, body, by=bob.subject, giver=bob)
+
+    with pytest.raises(Refusal, match="not found") as caught:
+        give(adas)
+    assert caught.value.status == 400
+    give(bobs)
+    assert bench.events(run)[-1]["data"]["outputs"]["text"] == "Bees dance."
+    assert stored.visible(bench.caller, app.id, bobs) is not None
+    assert stored.visible(bob, app.id, bobs) is None
+
+
+def test_an_upload_that_a_run_uses_already_is_not_given_away_by_a_form(bench: Bench) -> None:
+    app = bench.app(asking(SCAN))
+    run = bench.start(app)
+    token = token_of(bench.events(run))
+    bob = make_caller("bob@mail.example", "Bob")
+    used = upload(bench, app, caller=bob)
+    assert stored.keep(bob, app.id, [used])
+    with pytest.raises(Refusal, match="in use") as caught:
+        answering.submit(token, {"action": "approve", "inputs": {"scan": local(used)}}, by=bob.subject, giver=bob)
+    assert caught.value.code == "invalid_form_data"
+    assert [form.status for form in waiting(run.id)] == ["waiting"], "what was begun is undone"
+    assert stored.visible(bob, app.id, used) is not None
+
+
+def test_an_answer_that_comes_too_late_leaves_its_file_as_it_was(bench: Bench) -> None:
+    app = bench.app(asking(SCAN))
+    run = bench.start(app)
+    token = token_of(bench.events(run))
+    late = upload(bench, app)
+    real = forms.answer
+    with pytest.MonkeyPatch.context() as patch:
+
+        def first(*args: Any) -> Any:
+            patch.undo()
+            answer(token, scan=local(upload(bench, app)))
+            return real(*args)
+
+        patch.setattr(forms, "answer", first)
+        with pytest.raises(Refusal) as caught:
+            answer(token, scan=local(late))
+    assert caught.value.code == "human_input_form_submitted"
+    assert stored.unused_bytes(bench.caller, timedelta(1)) == len("Bees dance."), "the late one, and no other"
 
 
 def test_a_conversation_remembers_files_and_their_links_stay_fresh(bench: Bench) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from engine import files as engine_files
 from engine import runs
-from store import forms
+from store import apps, files, forms
 from tests.engine.conftest import Bench
-from tests.engine.forms import COMMENT, review, token_of
+from tests.engine.forms import COMMENT, review, token_of, waiting
 from tests.engine.test_human_input import Later, later
 from web.pages import create_pages
 
@@ -127,6 +132,134 @@ def test_a_long_answer_is_taken_and_one_beyond_a_megabyte_is_not(bench: Bench, p
     assert person.post(token, field__comment="x" * 1_100_000).status_code == 413
     assert person.post(token, field__comment="x" * 500_000).status_code == 200
     assert len(bench.events(run, None)[-1]["data"]["outputs"]["comment"]) == 500_000
+
+
+FILE = {"type": "file", "output_variable_name": "scan", "allowed_file_types": ["document"]}
+FILES = {**FILE, "type": "file-list", "output_variable_name": "scans", "number_limits": 2}
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+
+
+def chosen(name: str = "bees.txt", content: bytes = b"Bees dance.", kind: str = "text/plain") -> Any:
+    """A file as a browser sends it."""
+    return io.BytesIO(content), name, kind
+
+
+def held(tmp_path: Path) -> list[bytes]:
+    """The content of every file in the storage."""
+    return [path.read_bytes() for path in (tmp_path / "files").rglob("*") if path.is_file()]
+
+
+def test_files_come_with_the_answer_and_belong_to_who_started_the_run(
+    bench: Bench, person: Person, asked: Asked, tmp_path: Path
+) -> None:
+    run, token = asked(inputs=[COMMENT, FILE, FILES])
+    page = person.get(token).text
+    assert 'enctype="multipart/form-data"' in page
+    assert "Documents, up to 15 MB each, no more than 2 files." in page
+    several = [chosen("a.md", b"A"), chosen("b.txt", b"B")]
+    ok = person.post(token, field__comment="see", file__scan=chosen(), file__scans=several)
+    assert ok.status_code == 200, ok.text
+    events = bench.events(run, None)
+    filled = next(event["data"]["submitted_data"] for event in events if event["event"] == "human_input_form_filled")
+    assert (filled["scan"]["filename"], filled["scan"]["type"]) == ("bees.txt", "document")
+    assert [one["filename"] for one in filled["scans"]] == ["a.md", "b.txt"]
+    assert files.visible(bench.caller, run.app_id, filled["scan"]["related_id"]) is not None
+    assert sorted(held(tmp_path)) == [b"A", b"B", b"Bees dance."]
+    assert files.unused_bytes(run, timedelta(days=1)) == 0, "they are kept as long as the run's files are"
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "told"),
+    [
+        ({}, "scan", "This is needed."),
+        ({"file__scan": chosen("")}, "scan", "This is needed."),
+        ({"file__scan": chosen("a.png", PNG, "image/png")}, "scan", "File validation failed for file: a.png"),
+        ({"file__scan": chosen("a.pdf", b"no")}, "scan", "The content is not that of a &#39;pdf&#39; file."),
+        (
+            {"file__scan": chosen("a.txt", b"x" * (15 * 2**20 + 1))},
+            "scan",
+            "A file of this kind may have at most 15 MB.",
+        ),
+        ({"file__scan": chosen("a/b.txt")}, "scan", "The file name may hold neither slashes nor control characters."),
+        ({"file__scan": [chosen(), chosen()]}, "scan", "No more than 1 file is taken."),
+        ({"file__scan": chosen(), "url__scan": "https://a.example/b.txt"}, "scan", "No more than 1 file is taken."),
+        ({"url__scan": "file:///etc/passwd"}, "scan", "Invalid file url"),
+        ({"url__scan": "http://127.0.0.1/x"}, "scan", "Invalid file url: "),
+        ({"file__scan": chosen(), "file__scans": [chosen()] * 3}, "scans", "No more than 2 files are taken."),
+        ({"file__scan": chosen(), "url__scans": "x"}, "scans", "Invalid file url"),
+    ],
+)
+def test_a_file_that_is_not_taken_is_told_at_its_field_and_nothing_is_kept(
+    person: Person, asked: Asked, tmp_path: Path, fields: Any, name: str, told: str
+) -> None:
+    run, token = asked(inputs=[FILE, FILES])
+    page = person.post(token, **copies(fields))
+    assert page.status_code == 400
+    assert f'<span class="wrong" id="f-{name}-wrong">{told}' in page.text
+    assert held(tmp_path) == []
+    assert waiting(run.id)
+
+
+def test_a_file_is_not_kept_when_anything_else_was_wrong_or_the_answer_came_too_late(
+    bench: Bench, person: Person, asked: Asked, tmp_path: Path
+) -> None:
+    _, token = asked(inputs=[FILE, CHOICE])
+    page = person.post(token, file__scan=chosen(), field__how_much="")
+    assert page.status_code == 400
+    assert "Choose your files again." in page.text
+    assert held(tmp_path) == []
+    assert person.post(token, file__scan=chosen(content=b"first"), field__how_much="0").status_code == 200
+    assert person.post(token, file__scan=chosen(content=b"late"), field__how_much="0").status_code == 412
+    assert held(tmp_path) == [b"first"]
+
+
+def test_of_twenty_answers_with_a_file_at_once_one_is_taken_and_one_file_is_kept(
+    bench: Bench, person: Person, asked: Asked, tmp_path: Path
+) -> None:
+    run, token = asked(inputs=[FILE])
+    app = person.client.application
+
+    def give(number: int) -> int:
+        mine = Person(app.test_client())
+        return mine.post(token, file__scan=chosen(content=str(number).encode())).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = sorted(pool.map(give, range(20)))
+    assert answers == [200] + [412] * 19
+    (kept,) = held(tmp_path)
+    assert bench.events(run, None)[-1]["data"]["status"] == "succeeded"
+    assert kept.isdigit()
+
+
+def test_a_page_takes_no_file_by_its_id(bench: Bench, person: Person, asked: Asked) -> None:
+    run, token = asked(inputs=[FILE])
+    app = apps.for_operator_get(run.app_id)
+    assert app is not None
+    taken = engine_files.current().take(app, run, io.BytesIO(b"x"), 1, name="a.txt", claimed="text/plain")
+    named = json.dumps({"transfer_method": "local_file", "upload_file_id": taken.id})
+    for fields in ({"field__scan": named}, {"file__scan": named}, {"field__scan": taken.id}):
+        assert person.post(token, **fields).status_code == 400
+    assert waiting(run.id)
+
+
+@pytest.mark.parametrize("inputs", [[COMMENT], [{**FILE, "allowed_file_upload_methods": ["remote_url"]}]])
+def test_a_form_that_takes_no_uploads_reads_none(person: Person, asked: Asked, tmp_path: Path, inputs: Any) -> None:
+    _, token = asked(inputs=inputs)
+    assert 'type="file"' not in person.get(token).text
+    assert person.post(token, file__scan=chosen(content=b"x" * 2_000_000)).status_code == 413
+    assert person.post(token, file__scan=chosen()).status_code == 400
+    assert held(tmp_path) == []
+
+
+def copies(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same with files that nobody has read yet."""
+
+    def copy(value: Any) -> Any:
+        if isinstance(value, list):
+            return [copy(one) for one in value]
+        return (io.BytesIO(value[0].getvalue()), *value[1:]) if isinstance(value, tuple) else value
+
+    return {name: copy(value) for name, value in fields.items()}
 
 
 def test_a_form_that_ran_out_of_time_or_whose_run_was_stopped_says_so(

@@ -1,0 +1,60 @@
+"""Bodies of forms for people that may bring files: collected on disk before the pages are asked.
+
+The pages have few threads. One of them must not wait for a slow sender, nor does memory hold what is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+from starlette.types import Message, Receive, Scope
+
+IN_MEMORY = 256 * 1024  # bytes beyond which a body is written to disk
+PIECE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """Which bodies these are: multipart ones at ``paths``, whose one group goes to ``room`` (blocking), which says
+    how many bytes of files are expected there; 0 makes a body like any other. ``seconds``: how long one may take.
+    """
+
+    paths: re.Pattern[str]
+    room: Callable[[str], int]
+    seconds: float
+
+    async def room_of(self, scope: Scope) -> int:
+        """The bytes of files that may come with this request."""
+        media = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        found = self.paths.fullmatch(scope["path"])
+        if found is None or not media.lower().startswith(b"multipart/form-data"):
+            return 0
+        return await asyncio.to_thread(self.room, found[1])
+
+
+def opened() -> IO[bytes]:
+    """Where a body is collected."""
+    return SpooledTemporaryFile(IN_MEMORY)
+
+
+def replay(body: IO[bytes], receive: Receive) -> Receive:
+    """Hand a collected body on, from its beginning, piece by piece."""
+    is_begun = is_over = False
+
+    async def pieces() -> Message:
+        nonlocal is_begun, is_over
+        if is_over:
+            return await receive()
+        if not is_begun:
+            body.seek(0)
+            is_begun = True
+        piece = body.read(PIECE)
+        is_over = len(piece) < PIECE
+        return {"type": "http.request", "body": piece, "more_body": not is_over}
+
+    return pieces
