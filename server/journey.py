@@ -120,7 +120,7 @@ def _shape_out(parts: Parts, operation: OperationObject) -> ShapeOut:
 
 
 JOURNEY: tuple[Stop, ...] = (
-    Stop("body gate", _body_gate, "bounds and buffers the body, fixes its length; uploads pass, a form's go to disk", "413"),
+    Stop("body gate", _body_gate, "bounds and buffers the body, fixes its length; uploads pass, counted", "413"),
     Stop("request id", _request_id, "takes or makes X-Request-Id, binds it to the logs"),
     Stop("headers", _headers, "puts safety headers, X-Version and CORS on every answer; answers preflights"),
     Stop("errors", _errors, "one renderer for every way an error is born"),
