@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.server
 import itertools
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.engine.graphs import chain_document, chat_document, document, edge, end, llm, node, template
+from tests.engine.web_server import listening
 
 WORKFLOW_ENVELOPE = ["event", "workflow_run_id", "task_id", "data"]
 CHAT_ENVELOPE = ["event", "conversation_id", "message_id", "created_at", "task_id"]
@@ -305,10 +305,8 @@ def flaky_server() -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with listening(Handler) as url:
+        yield f"{url}/"
 
 
 def http_node(url: str, **data: Any) -> dict[str, Any]:

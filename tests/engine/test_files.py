@@ -7,7 +7,6 @@ import http.server
 import io
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -25,6 +24,7 @@ from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
 from tests.engine.forms import answer, ask, token_of, waiting
 from tests.engine.graphs import document, edge, end, llm, node, template
+from tests.engine.web_server import listening
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 8
 MARK = "__dify__file__"
@@ -63,11 +63,8 @@ class _Web(http.server.BaseHTTPRequestHandler):
 def web() -> Iterator[str]:
     """A web server that has one picture, whatever it is asked."""
     _Web.seen = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Web)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with listening(_Web) as url:
+        yield url
 
 
 def upload(bench: Bench, app: Any, name: str = "bees.txt", content: bytes = b"Bees dance.", caller: Any = None) -> str:

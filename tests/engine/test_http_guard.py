@@ -15,6 +15,7 @@ import pytest
 from engine.address_guard import AddressGuard, AddressRefused, broken_rule
 from engine.cancel import Cancelled, CancelToken
 from engine.http_client import GuardedHttpClient
+from tests.engine.web_server import listening
 
 
 @pytest.mark.parametrize(
@@ -94,10 +95,8 @@ def server() -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{running.server_port}"
-    running.shutdown()
+    with listening(Handler) as url:
+        yield url
 
 
 def client(*, allow: bool, cancel: CancelToken | None = None, hosts: frozenset[str] = frozenset()) -> GuardedHttpClient:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.engine.test_agents import agent, thoughts
 from tests.engine.test_easy_modes import answer
 from tests.engine.test_tool_nodes import flow, last, tool
 from tests.engine.test_tools import context
+from tests.engine.web_server import listening
 
 WEATHER = Path(__file__).resolve().parents[2] / "examples" / "tools" / "weather.yaml"
 KEY = "k3y-of-the-weather"
@@ -64,10 +64,8 @@ class _Echo(BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[Api]:
     server = Api()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with listening(server):
+        yield server
 
 
 def document(paths: dict[str, Any], **more: Any) -> str:

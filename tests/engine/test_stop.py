@@ -13,6 +13,7 @@ import pytest
 from engine import runs
 from store import conversations
 from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, node, template
+from tests.engine.web_server import listening
 
 SLOW_TEMPLATE = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"
 
@@ -29,11 +30,9 @@ def silent_server() -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    release.set()
-    server.shutdown()
+    with listening(Handler) as url:
+        yield f"{url}/"
+        release.set()
 
 
 def looping() -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from engine.documents.pool import DocumentReader
 from engine.http_client import GuardedHttpClient
 from engine.tools.registry import BUILT_IN, built_in, missing
 from engine.tools.tool import ToolContext, ToolProblem
+from tests.engine.web_server import listening
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
@@ -156,11 +156,8 @@ class _Pages(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with listening(_Pages) as url:
+        yield url
 
 
 def test_a_web_page_is_told_as_its_text(site: str) -> None:
