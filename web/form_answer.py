@@ -12,6 +12,9 @@ from engine.variables import FILE_TYPES
 from store.forms import Form
 from store.refusal import Refusal
 
+CHOOSE = "Choose one of the options."
+KIND = "File validation failed for file: "
+
 
 def inputs(form: Form) -> dict[str, Any]:
     """What was filled in. Browsers send line ends as CR LF (HTML §4.10.22); people mean one line end."""
@@ -50,9 +53,13 @@ def wrong(told: Mapping[str, Any], refusal: Refusal) -> dict[str, str]:
             continue
         if detail["type"] == "missing":
             return {name: "This is needed."}
-        said = str(detail["msg"])
-        return {name: "Choose one of the options." if kinds[name] == "select" else said.partition("': ")[2] or said}
+        return {name: CHOOSE if kinds[name] == "select" else _why(str(detail["msg"]))}
     return {}
+
+
+def _why(said: str) -> str:
+    why = said.partition("': ")[2] or said
+    return f"{why.removeprefix(KIND)} is of a kind that is not taken here." if why.startswith(KIND) else why
 
 
 def problem(refusal: Refusal, wrong: Mapping[str, str]) -> str:

@@ -173,7 +173,7 @@ def test_files_come_with_the_answer_and_belong_to_who_started_the_run(
     [
         ({}, "scan", "This is needed."),
         ({"file__scan": chosen("")}, "scan", "This is needed."),
-        ({"file__scan": chosen("a.png", PNG, "image/png")}, "scan", "File validation failed for file: a.png"),
+        ({"file__scan": chosen("a.png", PNG, "image/png")}, "scan", "a.png is of a kind that is not taken here."),
         ({"file__scan": chosen("a.pdf", b"no")}, "scan", "The content is not that of a &#39;pdf&#39; file."),
         (
             {"file__scan": chosen("a.txt", b"x" * (15 * 2**20 + 1))},
