@@ -99,7 +99,7 @@ def submit(
             # Its time ran out between the two looks at the clock.
             _expired(form)
     if goes_on:
-        machine.resume(run)
+        machine.take_up(run)
     return run
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.machine import Machine
 
 _PAGE = 500
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.25
 
 
 _LAST = {True: ('{"event":"workflow_finished"',), False: ('{"event":"message_end"', '{"event":"error"')}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TICK_SECONDS = 0.5
+_TICK_SECONDS = 0.25
 
 
 class Keeper:
@@ -44,10 +44,10 @@ class Keeper:
         while not self._closed.wait(_TICK_SECONDS):
             ticks += 1
             try:
-                if self._machine.live:
+                if held := self._machine.held():
                     self.listen()
                     if ticks % renew == 0:
-                        leases.renew(self._machine.place.worker, config.lease_seconds)
+                        leases.renew(self._machine.place.worker, held, config.lease_seconds)
                 if ticks % sweep == 0:
                     self.sweep()
             except Exception:
@@ -56,16 +56,24 @@ class Keeper:
 
     def listen(self) -> None:
         """End the runs that somebody asked to stop elsewhere; let go of those that another worker took."""
-        working = list(self._machine.live.values())
-        held = leases.held(self._machine.place.worker)
+        machine = self._machine
+        working, waiting = list(machine.live.values()), list(machine.waiting)
+        held = leases.held(machine.place.worker)
         for live in working:
             stopping = held.get(live.context.run_id)
-            if stopping:
+            if live.ended.is_set():
+                # It ended when the store was away.
+                machine.forget(live)
+            elif stopping:
                 live.end("stopped", STOPPED)
-            elif stopping is None and not live.ended.is_set():
+            elif stopping is None:
                 row = rows.for_worker(live.context.run_id)
-                if row is not None and row.worker != self._machine.place.worker:
+                if row is not None and (row.is_over or row.worker != machine.place.worker):
                     live.abandon("another worker has it")
+        for run_id in waiting:
+            row = rows.for_worker(run_id) if held.get(run_id) else None
+            if row is not None and not machine.live.get(run_id):
+                unattended.end(row, "stopped", STOPPED)
 
     def sweep(self) -> None:
         """Close forms whose time is over, and take over runs that were lost."""
@@ -78,7 +86,7 @@ class Keeper:
                 if row.status == "paused":
                     unattended.end(row, "stopped", f"Human input global timeout at node {form.node_id}")
             elif forms.time_out(form.id, machine.place.worker, machine.config.lease_seconds):
-                machine.resume(row)
+                machine.take_up(row)
         recovery.recover(machine)
 
 

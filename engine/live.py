@@ -14,14 +14,13 @@ import orjson
 from engine.cancel import CancelToken
 from engine.context import RunContext
 from engine.failures import INTERNAL
-from engine.file_inputs import MARK
 from engine.jsonable import jsonable
 from engine.knowledge.citations import Citations
 from engine.log import EventLog
-from engine.masking import Mask, secrets_of
 from engine.payloads import Payloads
 from engine.run_files import RunFiles, shown
 from engine.speech import spoken
+from engine.wire import Wire
 from engine.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -91,7 +90,7 @@ class LiveRun:
         self.ended = threading.Event()
         self.abandoned = False
         self._writer, self._record, self._now = writer, record, now
-        self._mask = Mask(secrets_of(context.document))
+        self._text = Wire(context, self.files)
         self._began = time.monotonic()
         self._started = False
         self._carried = carried
@@ -112,14 +111,16 @@ class LiveRun:
             self.context, self.payloads = context, Payloads(context)
 
     def begin(self) -> None:
-        """Send the first event, if it was not sent yet and the run has not ended."""
+        """Send the first event, if it was not sent yet and the run has not ended.
+
+        That a run goes on was told when it was taken up (`engine.recovery.reset_to`).
+        """
         with self._lock:
             if not self._started and not self.ended.is_set():
                 self._started = True
                 self._began = time.monotonic()
-                if self.context.is_flow:
-                    reason = "resumption" if self._carried.resumes else "initial"
-                    self._put(self.payloads.workflow_started(reason))
+                if self.context.is_flow and not self._carried.resumes:
+                    self._put(self.payloads.workflow_started())
 
     def emit(self, produce: Callable[[], Iterable[dict[str, Any]]]) -> None:
         """Send what ``produce`` makes, unless the run has ended.
@@ -201,6 +202,8 @@ class LiveRun:
     def end(self, status: str, error: str | None = None, outputs: Mapping[str, Any] | None = None) -> bool:
         """End the run: last events, then the store, then the readers. Returns False if it had ended already.
 
+        While the store is away the end waits for it; nobody is told of it before it is stored.
+
         Everything that still works for the run is told to stop and finds its events dropped, so the end does
         not wait for a node that is slow to notice.
         """
@@ -212,7 +215,8 @@ class LiveRun:
             outcome = self._outcome(status, error, outputs)
             last = self._last_events(outcome)
             texts = [self._text(payload) for payload in last]
-            self.log.finish(texts, lambda first, batch: self._record(self.context, outcome, first, batch))
+            if not self.log.finish(texts, lambda first, batch: self._record(self.context, outcome, first, batch)):
+                self._writer.mark(self.log)
         self.cancel.trip(error or status)
         return True
 
@@ -221,13 +225,6 @@ class LiveRun:
         self._bytes += len(text)
         self.log.append(text)
         self._writer.mark(self.log)
-
-    def _text(self, payload: Any) -> str:
-        tree = jsonable(payload)
-        text = orjson.dumps(tree).decode()
-        if MARK in text:
-            text = orjson.dumps(self.files.linked(tree)).decode()
-        return self._mask(text)
 
     def _outcome(self, status: str, error: str | None, outputs: Mapping[str, Any] | None) -> Outcome:
         tokens, steps, exceptions, usage = 0, 0, 0, _no_usage()

@@ -49,9 +49,8 @@ class EventLog:
         self.base = base
         # Nothing comes after this in this log; `halted` says that the run itself goes on another time.
         self.finished = self.halted = False
-        # Another process writes this run's events now: what this one still makes is dropped.
-        self.lost = False
         self._append = append
+        self._ending: tuple[Sequence[str], Record] | None = None
         self._entries: list[str] = []
         self._written = 0
         self._followers: set[Follower] = set()
@@ -66,24 +65,12 @@ class EventLog:
     def finish(self, payloads: Sequence[str], record: Record) -> bool:
         """Have ``record`` store what is left, the last events and the run's end before any reader learns of them.
 
-        A client that has seen the end must find the run ended wherever it looks next. Returns False when the end
-        could not be stored: the readers are sent away, and whoever takes up the run tells them how it ends.
+        A client that has seen the end must find the run ended wherever it looks next. Returns False when the store
+        is away: `flush` tries it again.
         """
-        with self._write_lock:
-            with self._lock:
-                first, batch = self._written, [*self._entries[self._written :], *payloads]
-            try:
-                stored = not self.lost and record(self.base + first + 1, batch)
-            except Exception:
-                logger.exception("The end of run %s could not be stored", self.run_id)
-                stored = False
-            with self._lock:
-                if stored:
-                    self._entries.extend(payloads)
-                    self._written = len(self._entries)
-                self.finished, self.halted = True, not stored
-        self._wake()
-        return stored
+        with self._lock:
+            self._ending = (payloads, record)
+        return self.flush()
 
     def halt(self, payloads: Sequence[str], store: Callable[[int], bool], *, last: bool) -> bool:
         """Have ``store`` keep the next events and whatever belongs to them; it is given the first's number.
@@ -94,6 +81,8 @@ class EventLog:
         self.flush()
         with self._write_lock:
             with self._lock:
+                if self.finished:
+                    return False
                 if self._written != len(self._entries):
                     raise RuntimeError("the events before this moment could not be stored")
                 first = self.base + self._written + 1
@@ -117,21 +106,29 @@ class EventLog:
         """Store what is not stored yet, and show it; False when the store is away: then try again."""
         with self._write_lock:
             with self._lock:
-                first, batch = self._written, self._entries[self._written :]
-            if not batch or self.lost:
+                first, batch, ending = self._written, self._entries[self._written :], self._ending
+            if self.finished or not (batch or ending):
                 return True
+            last, record = ending or ((), self._record)
             try:
-                self.lost = not self._append(self.run_id, self.base + first + 1, batch)
+                stored = record(self.base + first + 1, [*batch, *last])
             except Exception:
                 logger.exception("Events of run %s could not be written; it is tried again", self.run_id)
                 return False
-            if self.lost:
-                logger.warning("Run %s was taken over by another process", self.run_id)
-                return True
             with self._lock:
-                self._written = first + len(batch)
+                if stored:
+                    self._entries.extend(last)
+                    self._written = first + len(batch) + len(last)
+                else:
+                    # Another process writes this run's events now: what this one still makes is dropped.
+                    logger.warning("Run %s was taken over by another process", self.run_id)
+                self.halted = not stored
+                self.finished = self.halted or ending is not None
         self._wake()
         return True
+
+    def _record(self, first_seq: int, payloads: list[str]) -> bool:
+        return self._append(self.run_id, first_seq, payloads)
 
     def _wake(self) -> None:
         with self._lock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from engine.context import RunContext
 from engine.live import STOPPED, Carried, LiveRun, Outcome
 from engine.log import EventLog
 from engine.saved import Saved
+from engine.sealing import SealBroken
 from engine.speech import speaks
 from engine.timers import Timers
 from engine.workplace import workplace
@@ -38,26 +38,60 @@ class Machine:
         self.pool = ThreadPoolExecutor(config.max_concurrent_runs, thread_name_prefix="run")
         self.writer, self.timers = Writer(), Timers()
         self.live: dict[str, LiveRun] = {}
+        # Runs that this worker holds and takes up when a thread is free.
+        self.waiting: set[str] = set()
         self.lock = threading.Lock()
         self.closed = False
 
     def start(self, context: RunContext) -> None:
         """Execute a run that was just stored."""
         live = self._live(context, EventLog(context.run_id, stored.claim))
-        self._launch(live, lambda: self._execute(live, None))
-
-    def resume(self, row: rows.Run) -> None:
-        """Go on with a run that this worker holds, in the background."""
+        with self.lock:
+            self.live[context.run_id] = live
         try:
-            self.pool.submit(self._resume, row)
+            self.pool.submit(self._execute, live, None)
         except RuntimeError:
+            # The pool was closed between the caller's check and here: another process begins it.
+            self._leave(live)
+
+    def take_up(self, row: rows.Run) -> None:
+        """Go on, in the background, with a run that this worker holds: from its checkpoint, or from its start if
+        it has not begun.
+        """
+        with self.lock:
+            self.waiting.add(row.id)
+        try:
+            self.pool.submit(self._take_up, row.id)
+        except RuntimeError:
+            self.waiting.discard(row.id)
             leases.release(row.id, self.place.worker)
+
+    def has(self, run_id: str) -> bool:
+        """Whether a run works here, or is about to."""
+        with self.lock:
+            return run_id in self.live or run_id in self.waiting
+
+    def held(self) -> set[str]:
+        """The ids of the runs that `has` is true of."""
+        with self.lock:
+            return {*self.live, *self.waiting}
+
+    def forget(self, live: LiveRun) -> None:
+        """Let go of a run that has nothing left to store."""
+        with self.lock:
+            if live.log.finished and self.live.get(live.context.run_id) is live:
+                del self.live[live.context.run_id]
 
     def close(self) -> None:
         """Let go of all runs: those that can are kept for another process, the others end as failed."""
         self.closed = True
         self.pool.shutdown(wait=False, cancel_futures=True)
-        working = list(self.live.values())
+        # What has not begun loses nothing: from here on it cannot begin in this process.
+        leases.release_queued(self.place.worker)
+        with self.lock:
+            waiting, working = list(self.waiting), list(self.live.values())
+        for run_id in waiting:
+            leases.release(run_id, self.place.worker)
         asked = [live for live in working if live.release()]
         deadline = current().monotonic() + self.config.release_seconds
         for live in asked:
@@ -72,12 +106,15 @@ class Machine:
         worker_name.forget(self.place.worker)
 
     def _leave(self, live: LiveRun) -> bool:
-        """Give up a run that could not stand still in time but has an earlier checkpoint."""
-        run_id = live.context.run_id
-        if not live.context.is_flow or checkpoints.get(run_id) is None:
+        """Give up a run that has not begun, or could not stand still in time but has an earlier checkpoint."""
+        row = rows.for_worker(live.context.run_id)
+        begun = row is not None and row.status != "queued"
+        if begun and (not live.context.is_flow or checkpoints.get(live.context.run_id) is None):
             return False
         live.abandon("released")
-        return leases.release(run_id, self.place.worker)
+        leases.release(live.context.run_id, self.place.worker)
+        self.forget(live)
+        return True
 
     def _live(self, context: RunContext, log: EventLog, carried: Carried = Carried()) -> LiveRun:
         def record(context: RunContext, outcome: Outcome, first_seq: int, payloads: list[str]) -> bool:
@@ -86,35 +123,51 @@ class Machine:
         voice = speaks(context.document, self.config.models)
         return LiveRun(context, log, self.writer, record, _now, carried, self.config.max_run_bytes, voice)
 
-    def _launch(self, live: LiveRun, work: Callable[[], None]) -> None:
-        with self.lock:
-            self.live[live.context.run_id] = live
+    def _take_up(self, run_id: str) -> None:
         try:
-            self.pool.submit(work)
-        except RuntimeError:
-            # The pool was closed between the caller's check and here.
-            self._forget(live)
-            live.end("failed", SHUT_DOWN)
-
-    def _resume(self, row: rows.Run) -> None:
-        try:
-            point = checkpoints.get(row.id)
-            if point is None:
-                recovery.end_lost(row)
+            row = rows.for_worker(run_id)
+            if row is None or row.status not in ("queued", "running") or row.worker != self.place.worker:
                 return
-            memory = saved.load(self.place.sealer.unseal(point.sealed))
-            context = self._current(memory.context)
-            base = recovery.reset_to(row, point, memory)
+            live, memory = self._begun(row) if row.status == "running" else (self._queued(row), None)
+            if live is None:
+                return
+            with self.lock:
+                if self.closed:
+                    leases.release(run_id, self.place.worker)
+                    return
+                self.live[run_id] = live
         except Exception:
+            # The store may be away: when the lease has run out, this or another worker tries again.
+            logger.exception("Run %s could not be taken up", run_id)
+            return
+        finally:
+            self.waiting.discard(run_id)
+        self._execute(live, memory)
+
+    def _queued(self, row: rows.Run) -> LiveRun | None:
+        context = opening.reopened(row)
+        if context is None:
+            recovery.end_lost(row)
+            return None
+        return self._live(context, EventLog(row.id, stored.claim))
+
+    def _begun(self, row: rows.Run) -> tuple[LiveRun | None, Saved | None]:
+        point = checkpoints.get(row.id)
+        if point is None:
+            recovery.end_lost(row)
+            return None, None
+        try:
+            memory = saved.load(self.place.sealer.unseal(point.sealed))
+        except (SealBroken, ValueError):
             # Another key, or a checkpoint of another version: this run cannot go on, here or anywhere.
             logger.exception("Run %s cannot be taken up again", row.id)
             recovery.end_lost(row)
-            return
+            return None, None
+        base = recovery.reset_to(row, point, memory)
+        if base is None:
+            return None, None
         carried = Carried(memory.answer, memory.elapsed, resumes=True, citations=memory.citations)
-        live = self._live(context, EventLog(row.id, stored.claim, base), carried)
-        with self.lock:
-            self.live[row.id] = live
-        self._execute(live, memory)
+        return self._live(self._current(memory.context), EventLog(row.id, stored.claim, base), carried), memory
 
     def _current(self, context: RunContext) -> RunContext:
         """The context with the conversation's variables as they are now."""
@@ -147,9 +200,7 @@ class Machine:
 
         deadline = self.timers.after(max(0.0, limit - (memory.elapsed if memory else 0.0)), expire)
         try:
-            begun = rows.begin(context.run_id) if memory is None else not rows.stop_requested(context.run_id)
-            if live.ended.is_set() or not begun:
-                live.end("stopped", STOPPED)
+            if live.ended.is_set() or not self._begin(live, memory):
                 return
             live.begin()
             from engine.execute import execute
@@ -160,12 +211,20 @@ class Machine:
             live.end("failed", "The run ended because of an internal error.")
         finally:
             self.timers.cancel(deadline)
-            self._forget(live)
+            self.forget(live)
 
-    def _forget(self, live: LiveRun) -> None:
-        with self.lock:
-            if self.live.get(live.context.run_id) is live:
-                del self.live[live.context.run_id]
+    def _begin(self, live: LiveRun, memory: Saved | None) -> bool:
+        """Move the run to running; if it cannot, end it here or leave it to whoever has it."""
+        run_id, worker = live.context.run_id, self.place.worker
+        if memory is None and rows.begin(run_id, worker):
+            return True
+        row = rows.for_worker(run_id)
+        mine = row is not None and row.worker == worker and not row.is_over
+        if row is not None and mine and row.stop_requested:
+            live.end("stopped", STOPPED)
+        elif memory is None or not mine:
+            live.abandon("begun or ended elsewhere")
+        return not live.ended.is_set()
 
 
 def _now() -> int:

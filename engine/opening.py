@@ -10,8 +10,9 @@ from typing import Any
 
 from engine.checks import Plan
 from engine.context import RunContext
+from engine.easy_graph import as_graph
 from engine.live import Outcome
-from store import conversations, db, events
+from store import accounts, apps, conversations, db, events
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
@@ -46,6 +47,7 @@ def open_run(
         conversation_id=conversation.id if conversation else None,
         message_id=message_id,
         query=plan.query,
+        files=plan.files,
         worker=worker,
         lease_seconds=lease_seconds,
     )
@@ -66,6 +68,46 @@ def open_run(
         continues=plan.conversation is not None,
     )
     return context, row
+
+
+def context_of(row: rows.Run, document: Mapping[str, Any]) -> RunContext:
+    """What is known of a stored run, as its events need it; its conversation is read when it is its turn."""
+    account = accounts.get(row.account_id) if row.account_id else None
+    caller = Caller(
+        subject_type="account" if row.account_id else "external_sso",
+        account_id=row.account_id,
+        email=account.email if account else row.subject.rpartition(":")[2],
+        issuer=None,
+        name=account.name if account else "",
+        session_id=row.session_id,
+        client_id="",
+        scopes=frozenset(),
+        expires_at=row.created_at,
+    )
+    return RunContext(
+        run_id=row.id,
+        task_id=row.task_id,
+        app_id=row.app_id,
+        version_id=row.version_id,
+        mode=row.mode,
+        caller=caller,
+        document=document,
+        inputs=row.inputs,
+        created_at=int(row.created_at.timestamp()),
+        query=row.query,
+        conversation_id=row.conversation_id,
+        message_id=row.message_id,
+        files=tuple(row.files or ()),
+        continues=row.conversation_id is not None,
+    )
+
+
+def reopened(row: rows.Run) -> RunContext | None:
+    """The context of a stored run that has not begun; None when what it runs is gone."""
+    version = apps.version(row.app_id, row.version_id)
+    if version is None:
+        return None
+    return context_of(row, as_graph(version.definition, row.inputs, row.query))
 
 
 @db.reads

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine import unattended
 from engine.payloads import Payloads
+from engine.run_files import RunFiles
+from engine.since import Since
+from engine.wire import Wire
 from engine.worker_name import is_gone
-from store import checkpoints, leases
+from store import checkpoints, db, leases
 from store import events as stored
 from store import runs as rows
 from store.checkpoints import Checkpoint
@@ -23,7 +25,6 @@ logger = logging.getLogger(__name__)
 LOST_CODE = "worker_lost"
 LOST = f"{LOST_CODE}: The process that ran this was lost."
 MAX_ATTEMPTS = 3
-_PAGE = 500
 
 
 def recover(machine: Machine) -> int:
@@ -32,18 +33,18 @@ def recover(machine: Machine) -> int:
     lapsed = {row.id: row for row in leases.lapsed()}
     gone = {row.id: row for row in leases.of_others(name) if is_gone(row.worker)}
     taken = 0
-    for row in (lapsed | gone).values():
+    for row in sorted((lapsed | gone).values(), key=lambda row: (row.created_at, row.id)):
         mine = leases.take(row, name, seconds)
-        if mine is None or mine.id in machine.live:
+        if mine is None or machine.has(mine.id):
             continue
         taken += 1
         if mine.stop_requested:
             unattended.end(mine, "stopped", "Stopped by user.")
-        elif mine.status == "running" and mine.attempts <= MAX_ATTEMPTS and checkpoints.get(mine.id):
-            machine.resume(mine)
-        else:
+        elif mine.status == "running" and (mine.attempts > MAX_ATTEMPTS or checkpoints.get(mine.id) is None):
             # A run that took its process down with it three times is not tried a fourth time.
             end_lost(mine)
+        else:
+            machine.take_up(mine)
     return taken
 
 
@@ -52,30 +53,27 @@ def end_lost(row: rows.Run) -> None:
     unattended.end(row, "failed", LOST)
 
 
-def reset_to(row: rows.Run, point: Checkpoint, memory: Saved) -> int:
-    """Tell the readers what became of the events since the checkpoint; returns the number of the last event.
+@db.writes
+def reset_to(row: rows.Run, point: Checkpoint, memory: Saved) -> int | None:
+    """Tell the readers that the run goes on from a checkpoint; returns the number of the last event.
 
-    What was begun since then is begun again, under new execution ids. Its nodes are closed here, and text that
-    was told since then is taken back by the whole text up to the checkpoint.
+    None when the run is not as it was read any more. What was begun since the checkpoint is begun again, under
+    new execution ids: it is told as over here, and text that was told since then is taken back by the whole text
+    up to the checkpoint. One transaction, which always tells something: whoever held the run before finds the
+    numbers taken, and can tell nothing more.
     """
-    opened: dict[str, dict[str, Any]] = {}
-    known = {one["id"] for one in memory.mapper["open"]}
-    last, told = point.seq, False
-    while batch := stored.read(row.id, last, _PAGE):
-        for seq, payload in batch:
-            last = seq
-            event = json.loads(payload)
-            told = told or event["event"] in ("message", "text_chunk")
-            if event["event"] == "node_started" and event["data"]["id"] not in known:
-                opened[event["data"]["id"]] = event["data"]
-            elif event["event"] == "node_finished":
-                opened.pop(event["data"]["id"], None)
+    now = rows.one(row.id)
+    if now is None or (now.status, now.worker) != (row.status, row.worker):
+        return None
+    since = Since(row.id, point.seq, {one["id"] for one in memory.mapper["open"]})
     payloads = Payloads(memory.context)
-    closing = [unattended.node_closed(payloads, one, "failed", LOST) for one in opened.values()]
-    if told and memory.context.is_chat:
-        closing.append(payloads.replacement(memory.answer, ""))
-    elif told:
-        closing.append(payloads.workflow_event("text_replace", {"text": memory.answer}))
-    texts = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in closing]
-    stored.append(row.id, last + 1, texts)
-    return last + len(texts)
+    told = [unattended.node_closed(payloads, one, "failed", LOST) for one in since.nodes.values()]
+    told += [unattended.container_closed(payloads, one, LOST) for one in since.containers.values()]
+    if since.spoke and memory.context.is_chat:
+        told.append(payloads.replacement(memory.answer, ""))
+    elif since.spoke:
+        told.append(payloads.workflow_event("text_replace", {"text": memory.answer}))
+    told += [payloads.workflow_started("resumption"), *since.reopened]
+    wire = Wire(memory.context, RunFiles(memory.context))
+    stored.append(row.id, since.last + 1, [wire(one) for one in told])
+    return since.last + len(told)

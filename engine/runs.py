@@ -26,6 +26,7 @@ from store import apps
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
+from store.refusal import Refusal
 
 
 class _Engine:
@@ -72,6 +73,8 @@ def start(app: App, version: apps.Version | None, caller: Caller, body: Mapping[
     down.
     """
     chosen = machine()
+    if chosen.closed:
+        raise Refusal("service_unavailable", "The server is shutting down.", headers={"Retry-After": "5"})
     planned = plan(app, version, caller, body)
     context, row = open_run(app, caller, planned, chosen.place.worker, chosen.config.lease_seconds)
     chosen.start(context)
@@ -91,7 +94,7 @@ def stop(run: rows.Run) -> None:
     if live is not None and live.end("stopped", STOPPED):
         return
     now = rows.for_worker(run.id)
-    if now is not None and now.status == "paused":
+    if now is not None and (now.status == "paused" or run.id in machine().waiting):
         # Nobody executes it. Somebody may answer its form in this moment: then it begins and finds the wish.
         unattended.end(now, "stopped", STOPPED)
 

@@ -6,21 +6,23 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.context import RunContext
+from engine import opening
 from engine.failures import INTERNAL
 from engine.payloads import Payloads
 from engine.variables import WORKFLOW_MODES
-from store import accounts, conversations, db, events
+from store import conversations, db, events
 from store import runs as rows
-from store.caller import Caller
 from store.clock import current
 
 _PAGE = 500
 _NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
+@db.writes
 def end(row: rows.Run, status: str, error: str) -> bool:
     """End a run, with the events that its readers wait for; False when it is not as it was read any more.
+
+    One transaction: what its worker, if it lives after all, tells meanwhile is found, or cannot be stored any more.
 
     If the run's last event is in the log already (its process died before the row was moved), that is how
     it ended, whatever is asked.
@@ -30,7 +32,7 @@ def end(row: rows.Run, status: str, error: str) -> bool:
         return _record(row, told.finished, told, [])
     finished_at = int(current().now().timestamp())
     outputs = {"answer": told.answer, "files": []} if row.message_id and told.answer else {}
-    context = _context(row)
+    context = opening.context_of(row, {})
     payloads = Payloads(context)
     data = {"status": status, "outputs": outputs, "error": error, "elapsed_time": told.elapsed}
     data |= {"total_tokens": told.tokens, "total_steps": told.steps, "exceptions_count": 0}
@@ -73,6 +75,26 @@ def node_closed(payloads: Payloads, started: Mapping[str, Any], status: str, err
         "loop_id": started["loop_id"],
     }
     return payloads.workflow_event("node_finished", data)
+
+
+def container_closed(payloads: Payloads, started: Mapping[str, Any], error: str) -> dict[str, Any]:
+    """Make the ``…_completed`` of an iteration or loop whose ``…_started`` was told: it failed."""
+    now = int(current().now().timestamp())
+    data, name = started["data"], str(started["event"]).replace("_started", "_completed")
+    names = ("id", "node_id", "node_type", "title", "created_at", "extras", "inputs", "inputs_truncated")
+    members = {
+        **{name: data[name] for name in names},
+        "outputs": None,
+        "outputs_truncated": False,
+        "status": "failed",
+        "error": error,
+        "elapsed_time": max(0, now - data["created_at"]),
+        "total_tokens": 0,
+        "execution_metadata": None,
+        "finished_at": now,
+        "steps": 0,
+    }
+    return payloads.workflow_event(name, members)
 
 
 class _Told:
@@ -118,7 +140,6 @@ class _Told:
         return {"status": status, "outputs": {}, "error": error, **figures}
 
 
-@db.writes
 def _record(row: rows.Run, data: Mapping[str, Any], told: _Told, last: list[dict[str, Any]]) -> bool:
     # The row first: who loses the race for it writes nothing.
     ended = row.status in ("queued", "running", "paused") and rows.finish(
@@ -140,32 +161,3 @@ def _record(row: rows.Run, data: Mapping[str, Any], told: _Told, last: list[dict
         status = {"failed": "error", "stopped": "stopped"}.get(data["status"], "normal")
         conversations.finish_message(row.message_id, answer=told.answer, status=status, error=data["error"])
     return True
-
-
-def _context(row: rows.Run) -> RunContext:
-    account = accounts.get(row.account_id) if row.account_id else None
-    caller = Caller(
-        subject_type="account" if row.account_id else "external_sso",
-        account_id=row.account_id,
-        email=account.email if account else row.subject.rpartition(":")[2],
-        issuer=None,
-        name=account.name if account else "",
-        session_id=row.session_id,
-        client_id="",
-        scopes=frozenset(),
-        expires_at=row.created_at,
-    )
-    return RunContext(
-        run_id=row.id,
-        task_id=row.task_id,
-        app_id=row.app_id,
-        version_id=row.version_id,
-        mode=row.mode,
-        caller=caller,
-        document={},
-        inputs=row.inputs,
-        created_at=int(row.created_at.timestamp()),
-        query=row.query,
-        conversation_id=row.conversation_id,
-        message_id=row.message_id,
-    )

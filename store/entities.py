@@ -197,6 +197,7 @@ def _declare_runs(base: Any) -> None:
         lease_until = Required(int, size=64)
         attempts = Required(int)
         resumed_after = Required(int)
+        files = Optional(LongStr, nullable=True, autostrip=False)
         created_at = Required(int, size=64)
         started_at = Optional(int, size=64)
         finished_at = Optional(int, size=64)

@@ -7,6 +7,8 @@ is taken from.
 # ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from store import db, sql
 from store.clock import now_micros
 from store.runs import Run, one, unfinished
@@ -22,10 +24,13 @@ def held(worker: str) -> dict[str, bool]:
 
 
 @db.writes
-def renew(worker: str, seconds: float) -> int:
-    """Hold all unfinished runs of a worker for ``seconds`` more; out: how many."""
-    until = now_micros() + round(seconds * 1_000_000)
-    return sql.change(f"UPDATE runs SET lease_until = ? WHERE {_UNFINISHED} AND worker = ?", until, worker)
+def renew(worker: str, run_ids: Collection[str], seconds: float) -> int:
+    """Hold these unfinished runs of a worker for ``seconds`` more; out: how many."""
+    if not run_ids:
+        return 0
+    marks = ", ".join("?" for _ in run_ids)
+    statement = f"UPDATE runs SET lease_until = ? WHERE {_UNFINISHED} AND worker = ? AND id IN ({marks})"
+    return sql.change(statement, now_micros() + round(seconds * 1_000_000), worker, *run_ids)
 
 
 @db.reads
@@ -42,10 +47,14 @@ def of_others(worker: str) -> list[Run]:
 
 @db.writes
 def take(run: Run, worker: str, seconds: float) -> Run | None:
-    """Take over a run from its worker as read; None when another was quicker or it went on meanwhile."""
+    """Take over a run from its worker as read; None when another was quicker or it went on meanwhile.
+
+    Only a run that had begun counts it as an attempt: one that waits for its turn did not end its process.
+    """
     now = now_micros()
     taken = sql.change(
-        "UPDATE runs SET worker = ?, lease_until = ?, attempts = attempts + 1"
+        "UPDATE runs SET worker = ?, lease_until = ?,"
+        " attempts = attempts + CASE WHEN status = 'running' THEN 1 ELSE 0 END"
         f" WHERE id = ? AND worker = ? AND attempts = ? AND {_UNFINISHED}",
         worker,
         now + round(seconds * 1_000_000),
@@ -60,3 +69,10 @@ def take(run: Run, worker: str, seconds: float) -> Run | None:
 def release(run_id: str, worker: str) -> bool:
     """Give a run up, so that any worker may take it over at once."""
     return sql.change("UPDATE runs SET worker = '', lease_until = 0 WHERE id = ? AND worker = ?", run_id, worker) == 1
+
+
+@db.writes
+def release_queued(worker: str) -> int:
+    """Give up the runs that have not begun; out: how many."""
+    statement = "UPDATE runs SET worker = '', lease_until = 0 WHERE status = 'queued' AND worker = ?"
+    return sql.change(statement, worker)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,7 +30,7 @@ COLUMNS = (
     " conversation_id,"
     " message_id, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, stop_requested,"
     " created_at,"
-    " started_at, finished_at, worker, lease_until, attempts, resumed_after"
+    " started_at, finished_at, worker, lease_until, attempts, resumed_after, files"
 )
 
 
@@ -39,7 +40,7 @@ class Run:
 
     ``worker`` is the process that holds it until ``lease_until``, empty for none; ``attempts`` counts how
     often it was taken over from a lost one; ``resumed_after`` is the number of the last event before it last
-    went on after a pause, 0 if it never paused.
+    went on after a pause, 0 if it never paused. ``files`` are the values of what was attached to its request.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Run:
     lease_until: datetime = EPOCH
     attempts: int = 0
     resumed_after: int = 0
+    files: list[dict[str, Any]] | None = None
 
     @property
     def is_over(self) -> bool:
@@ -87,6 +89,7 @@ def create(
     conversation_id: str | None = None,
     message_id: str | None = None,
     query: str | None = None,
+    files: Sequence[Mapping[str, Any]] = (),
     worker: str = "",
     lease_seconds: float = 0,
 ) -> Run:
@@ -99,8 +102,8 @@ def create(
         "INSERT INTO runs (id, task_id, app_id, version_id, mode, subject, account_id, session_id, status,"
         " inputs, query,"
         " conversation_id, message_id, elapsed, total_tokens, total_steps, exceptions_count,"
-        " stop_requested, created_at, worker, lease_until)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?)",
+        " stop_requested, created_at, worker, lease_until, files)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?, ?)",
         run_id,
         current_ids().uuid7(),
         app_id,
@@ -117,6 +120,7 @@ def create(
         now,
         worker,
         now + round(lease_seconds * 1_000_000),
+        sql.to_json(list(files)) if files else None,
     )
     made = _get(run_id)
     if made is None:
@@ -179,8 +183,15 @@ def _unfinished(app_id: str, conversation_id: str | None, before: int | None, ru
 
 
 @db.writes
-def begin(run_id: str) -> bool:
-    """queued or paused → running; False if it was not waiting (stopped meanwhile, or begun elsewhere)."""
+def begin(run_id: str, worker: str | None = None) -> bool:
+    """queued or paused → running; False if it was not waiting (stopped meanwhile, or begun elsewhere).
+
+    ``worker``: only if that one holds it and nobody has asked it to stop.
+    """
+    if worker is not None:
+        found = sql.locked("SELECT worker, stop_requested FROM runs WHERE id = ?", run_id)
+        if found is None or found[0] != worker or found[1]:
+            return False
     return MOVES.move(run_id, "running", started_at=now_micros())
 
 
@@ -263,7 +274,7 @@ def _run(found: sql.Row | None) -> Run | None:
     if found is None:
         return None
     moments = {20: from_micros, 21: from_micros, 22: from_micros, 24: from_micros}
-    return Run(*sql.converted(found, {9: json.loads, 13: json.loads, 19: bool, **moments}))
+    return Run(*sql.converted(found, {9: json.loads, 13: json.loads, 19: bool, 27: json.loads, **moments}))
 
 
 def one(run_id: str) -> Run | None:

@@ -310,6 +310,7 @@ def test_a_run_whose_server_died_ends_with_an_error(bench: Bench, mode: str) -> 
         app_id=app.id, version_id=app.published_id, caller=bench.caller, inputs={}, mode=mode,
         conversation_id=conversation.id, message_id=message.id, query="q",
     )  # fmt: skip
+    rows.begin(row.id)
     assert recovery.recover(runs.machine()) == 1
     assert bench.stored(row).status == "failed"
     ((number, payload),) = stored.read(row.id, 0, 10)

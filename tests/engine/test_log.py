@@ -65,23 +65,22 @@ def test_numbers_that_another_process_has_written_are_never_told_here() -> None:
     disk.held[6] = "theirs"
     log.append("late")
     log.flush()
-    assert log.lost
-    assert not log.finish(["end"], lambda first, batch: pytest.fail("a lost run has no end of ours"))
+    log.finish(["end"], lambda first, batch: pytest.fail("a lost run has no end of ours"))
     assert log.since(4) == ([(5, "ours")], True)
     assert log.halted
 
 
-def test_an_end_that_cannot_be_stored_is_not_told() -> None:
+def test_an_end_is_told_when_the_store_is_back() -> None:
     disk = Disk()
     log = EventLog("run", disk.append)
     log.append("a")
     log.flush()
-
-    def record(first: int, batch: list[str]) -> bool:
-        raise OSError("away")
-
-    assert not log.finish(["end"], record)
-    assert log.since(0) == ([(1, "a")], True)
+    disk.away = True
+    assert not log.finish(["end"], lambda first, batch: disk.append("run", first, batch))
+    assert log.since(0) == ([(1, "a")], False)
+    disk.away = False
+    assert log.flush()
+    assert log.since(0) == ([(1, "a"), (2, "end")], True)
 
 
 def test_what_is_left_is_stored_with_the_end_in_one_go() -> None:
@@ -113,3 +112,19 @@ def test_a_reader_is_woken_by_the_write() -> None:
         return log.since(0)[0]
 
     assert asyncio.run(read()) == [(1, "a")]
+
+
+def test_an_end_that_comes_while_events_are_written_is_written_after_them() -> None:
+    disk = Disk()
+    log = EventLog("run", disk.append)
+    log.append("a")
+    disk.open.clear()
+    writing = threading.Thread(target=log.flush)
+    writing.start()
+    ending = threading.Thread(target=log.finish, args=(["end"], lambda first, batch: disk.append("run", first, batch)))
+    ending.start()
+    disk.open.set()
+    writing.join(10)
+    ending.join(10)
+    assert disk.held == {1: "a", 2: "end"}
+    assert log.since(0) == ([(1, "a"), (2, "end")], True)

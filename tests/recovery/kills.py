@@ -1,0 +1,76 @@
+"""Ending a server while many runs are each at another event, and what has become of them afterwards."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import httpx
+from httpx_sse import EventSource
+
+from tests.journeys.events import Event
+from tests.recovery.site import Server, Site
+from tests.recovery.stories import check_whole
+
+_STEP = 3  # events of a run between the start of the next
+
+
+class Reader:
+    """A client that reads a run's stream until it is cut."""
+
+    def __init__(self, site: Site, server: Server, app_id: str, body: dict[str, Any]) -> None:
+        self.events: list[Event] = []
+        self._site, self._server, self._app_id, self._body = site, server, app_id, body
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        # The server dies in the middle of an answer: what came before it counts.
+        with suppress(httpx.HTTPError), self._site.stream(self._server, self._app_id, self._body) as response:
+            for one in EventSource(response).iter_sse():
+                if one.data:
+                    self.events.append(Event(one.id, one.json()))
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many events came, or the stream is over."""
+        deadline = time.monotonic() + 30
+        while len(self.events) < count and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def join(self) -> list[Event]:
+        """The events that came."""
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        return self.events
+
+
+def cut_down(site: Site, server: Server, app_id: str, body: dict[str, Any], number: signal.Signals) -> set[int]:
+    """Start runs one after another until the first is nearly over; end the server, start it again, read the rest.
+
+    Checks each run as a whole. Out: how many events of a run had been seen when the server ended.
+    """
+    readers: list[Reader] = []
+    while not readers or len(readers[0].events) < 26:
+        readers.append(Reader(site, server, app_id, body))
+        readers[-1].wait_for(1)
+        newest = readers[-1]
+        newest.wait_for(len(newest.events) + _STEP)
+    server.end(number)
+    heads = [reader.join() for reader in readers]
+    server.start()
+
+    def rest(head: list[Event]) -> None:
+        task, over = head[0].data["task_id"], head[-1].data["event"] == "workflow_finished"
+        whole = head if over else head + site.attach(server, app_id, task, head[-1].id)
+        check_whole(whole)
+        assert site.attach(server, app_id, task, "0") == whole, "what is read again is what was read"
+        result = whole[-1].data["data"]
+        print(len(head), len(whole), result["status"], result["error"] or "")
+
+    with ThreadPoolExecutor(len(heads)) as pool:
+        list(pool.map(rest, heads))
+    return {len(head) for head in heads}

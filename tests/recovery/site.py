@@ -1,0 +1,149 @@
+"""Servers of a test's own: real processes over one database, to be killed, ended and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import store
+from bench.measure import free_port
+from store import accounts, app_changes, sessions, workspaces
+from tests.journeys.conftest import PASSWORD, ROOT, Live, Person
+from tests.journeys.events import Event, attach, read
+
+_names = itertools.count(1)
+
+
+class Server:
+    """One address; its process may come and go."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        port = free_port()
+        self.base = f"http://127.0.0.1:{port}"
+        self.api = self.base + "/openapi/v1"
+        self.log = folder / f"server-{port}.log"
+        own = {"DIFYSPEC_DATA_DIR": str(folder), "DIFYSPEC_PORT": str(port), "DIFYSPEC_PUBLIC_URL": self.base}
+        inherited = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+        self.environment = {**inherited, **own, "DIFYSPEC_RATE_LIMITS": "false", **settings}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **settings: str) -> None:
+        """Start the process and wait until it answers."""
+        command = [sys.executable, "-c", "from server.cli import main; main()", "serve"]
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(command, env=self.environment | settings, cwd=ROOT, stdout=out, stderr=out)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError):
+                httpx.get(self.api + "/_health", timeout=2)
+                return
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.02)
+        raise AssertionError("the server did not start: " + self.log.read_text())
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End the process with a signal and wait for its end."""
+        if self.process is not None and self.process.poll() is None:
+            self.send(number)
+            self.process.wait(30)
+
+
+class Site:
+    """A database with one person, and the servers on it. ``settings`` are environment variables of each."""
+
+    def __init__(self, folder: Path, database_url: str, **settings: str) -> None:
+        self.folder, self.url = folder, database_url
+        self._settings = {"DATABASE_URL": database_url, "DIFYSPEC_SWEEP_SECONDS": "0.5", **settings}
+        self.servers: list[Server] = []
+        with self.open():
+            account = accounts.create("ada@example.com", "Ada", PASSWORD)
+            workspace = workspaces.create("Home", account.id)
+            token, _ = sessions.mint(
+                account_id=account.id,
+                email=account.email,
+                issuer=None,
+                client_id="difyspec",
+                device_label="test",
+                ttl=timedelta(days=1),
+            )
+        self.ada = Person(account.email, account.id, workspace.id, token)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """The store, open in the test's own process."""
+        store.open(self.url)
+        try:
+            yield
+        finally:
+            store.close()
+
+    def add(self, definition: dict[str, Any]) -> str:
+        """Store and publish an app; its id."""
+        with self.open():
+            app = app_changes.create(
+                self.ada.workspace_id,
+                self.ada.account_id,
+                name=f"App {next(_names)}",
+                mode=definition["mode"],
+                definition=definition,
+                source="-",
+            )
+            app_changes.publish(app.id)
+        return str(app.id)
+
+    def server(self, **settings: str) -> Server:
+        """One more server on the database, not started."""
+        self.servers.append(Server(self.folder, self._settings | settings))
+        return self.servers[-1]
+
+    def live(self, server: Server) -> Live:
+        """The site as the helpers of the journeys see it."""
+        return Live(server.base, server.api, self.ada, self.ada, {}, server.environment, pid=0)
+
+    def attach(self, server: Server, app_id: str, task_id: str, last: str | None, **query: str) -> list[Event]:
+        """Follow a run after an event to its end, as a client does whose stream may be cut: it comes again."""
+        found: list[Event] = []
+        for _ in range(20):
+            found += attach(self.live(server), self.ada, app_id, task_id, found[-1].id if found else last, **query)
+            if found and found[-1].data["event"] in ENDINGS:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"the run does not end: {[e.data['event'] for e in found]}")
+
+    @contextlib.contextmanager
+    def stream(self, server: Server, app_id: str, body: dict[str, Any]) -> Iterator[httpx.Response]:
+        """The answer of a run that was started."""
+        url = f"{server.api}/apps/{app_id}/run"
+        with httpx.stream("POST", url, json=body, headers=self.ada.headers, timeout=30) as response:
+            if response.status_code != 200:
+                raise AssertionError(response.read())
+            yield response
+
+    def head(self, server: Server, app_id: str, body: dict[str, Any], count: int) -> list[Event]:
+        """Start a run and read its first events; the connection is then dropped, the run goes on."""
+        with self.stream(server, app_id, body) as response:
+            return read(response, count)
+
+    def close(self) -> None:
+        """End all processes."""
+        for server in self.servers:
+            server.end()
+
+
+ENDINGS = {"workflow_finished", "workflow_paused", "error"}
