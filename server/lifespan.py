@@ -54,6 +54,7 @@ def resources(settings: Settings) -> Iterator[None]:
                 form_seconds=settings.form_days * 86400,
                 sweep_seconds=settings.sweep_seconds,
                 checkpoint_seconds=settings.checkpoint_seconds,
+                lease_seconds=settings.lease_seconds,
                 release_seconds=min(settings.release_seconds, settings.shutdown_seconds),
                 files=FileConfig(
                     folder=settings.file_folder,

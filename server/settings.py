@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     release_seconds: float = Field(
         3, ge=0, le=600, description="time running nodes get to finish when the server stops"
     )
+    lease_seconds: float = Field(
+        30, ge=2, le=3600, description="a server that is silent for so long loses its runs to another one"
+    )
     max_concurrent_runs: int = Field(128, ge=1, le=10_000, description="runs executed at the same time")
     models_file: Path | None = Field(None, description="table of models (docs/models.md); empty: echo answers for all")
     default_model: str = Field(

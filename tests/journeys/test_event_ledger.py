@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 
-import store
 from store import app_changes
 from tests.engine.forms import review
 from tests.engine.graphs import document, edge, end, llm, node, template
@@ -25,8 +24,8 @@ from tests.engine.test_error_strategies import container
 from tests.engine.test_tool_nodes import agent
 from tests.journeys.conftest import Live, Person
 from tests.journeys.events import Event, attach, run
-from tests.journeys.test_restart import place, serving
 from tests.judge import VIEW, wrong_with
+from tests.recovery.site import Site
 
 DECLARED = set(VIEW["components"]["schemas"]["RunEvent"]["discriminator"]["mapping"])
 SPEECH = {"text_to_speech": {"enabled": True, "autoPlay": "enabled", "voice": "", "language": ""}}
@@ -41,7 +40,6 @@ class Server:
     live: Live
     ada: Person
     folder: Path
-    environment: dict[str, str]
 
     def app(self, definition: dict[str, Any]) -> str:
         """Store and publish an app; answers its id."""
@@ -141,25 +139,26 @@ STORIES: dict[str, Story] = {
 def produced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[dict[str, Any]]]]:
     """The events of each story, and those of a run whose server was killed in the middle of its text."""
     folder = tmp_path_factory.mktemp("ledger")
-    environment, live, ada = place(folder)
-    environment |= {"DIFYSPEC_SWEEP_SECONDS": "0.5", "DIFYSPEC_CHECKPOINT_SECONDS": "0.1"}
-    server = Server(live, ada, folder, environment)
-    store.open(environment["DATABASE_URL"])
+    site = Site(folder, f"sqlite:///{folder / 'restart.db'}", DIFYSPEC_CHECKPOINT_SECONDS="0.1")
+    process = site.server()
+    server = Server(site.live(process), site.ada, folder)
     try:
-        with serving(folder, environment):
+        with site.open():
+            process.start()
             told = {name: story(server) for name, story in STORIES.items()}
             slow, slower = llm("slow", "x", delay_ms=300), llm("slower", "x", delay_ms=60, chunks=20)
             nodes = [node("start", "start", variables=[]), slow, slower, end(text=["slower", "text"])]
             chain = [edge("start", "slow"), edge("slow", "slower"), edge("slower", "end")]
             cut = server.app(document(nodes, chain))
-            head = run(live, ada, cut, {"inputs": {}}, stop_after=8)
+            head = run(server.live, server.ada, cut, {"inputs": {}}, stop_after=8)
             assert head[-1].data["event"] == "text_chunk"
-        with serving(folder, environment):
-            rest = attach(live, ada, cut, head[0].data["task_id"], head[-1].id)
+            process.end()
+            process.start()
+            rest = attach(server.live, server.ada, cut, head[0].data["task_id"], head[-1].id)
             told["a run that was begun again after a kill"] = [event.data for event in rest]
-        yield told
+            yield told
     finally:
-        store.close()
+        site.close()
 
 
 def test_each_event_that_the_contract_declares_is_produced_and_no_other(

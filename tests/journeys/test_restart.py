@@ -1,71 +1,43 @@
-"""A server that dies while runs wait: the next one knows them, and goes on with the answers."""
+"""A server that dies while runs wait or work: the next one knows them and goes on. `tests/recovery` says it in full."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from bench.measure import free_port
-from tests.journeys.conftest import ROOT, Live, Person, _person, _wait
-from tests.journeys.events import attach, run
-
-DIFYSPEC = [sys.executable, "-c", "from server.cli import main; main()"]
-
-
-@contextmanager
-def serving(folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process of our own, which the test may kill."""
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen([*DIFYSPEC, "serve"], env=environment, cwd=ROOT, stdout=log, stderr=log)
-        try:
-            _wait(environment["DIFYSPEC_PUBLIC_URL"], process, folder / "server.log")
-            yield process
-        finally:
-            process.kill()
-            process.wait(20)
+from tests.engine.forms import review
+from tests.recovery.kills import cut_down
+from tests.recovery.site import Site
+from tests.recovery.stories import story
 
 
-def place(folder: Path) -> tuple[dict[str, str], Live, Person]:
-    """An empty server's settings, and the one person on it."""
-    import store
-
-    base = f"http://127.0.0.1:{free_port()}"
-    environment = {
-        **os.environ,
-        "DATABASE_URL": f"sqlite:///{folder / 'restart.db'}",
-        "DIFYSPEC_DATA_DIR": str(folder),
-        "DIFYSPEC_PORT": base.rpartition(":")[2],
-        "DIFYSPEC_PUBLIC_URL": base,
-        "DIFYSPEC_RATE_LIMITS": "false",
-    }
-    store.open(environment["DATABASE_URL"])
-    ada = _person("ada@example.com")
-    store.close()
-    return environment, Live(base, base + "/openapi/v1", ada, ada, {}, environment, pid=0), ada
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path, f"sqlite:///{tmp_path / 'site.db'}", DIFYSPEC_CHECKPOINT_SECONDS="0.01")
+    yield made
+    made.close()
 
 
-def test_a_form_asked_before_a_kill_is_answered_after_it(tmp_path: Path) -> None:
-    environment, live, ada = place(tmp_path)
-    with serving(tmp_path, environment):
-        app_id = live.import_app(ROOT / "examples" / "review.yml", ada)
-        head = run(live, ada, app_id, {"inputs": {"text": "Bees dance."}})
+def test_a_server_is_killed_while_runs_wait_and_work_and_the_next_goes_on_with_them(site: Site) -> None:
+    server, form_app, story_app = site.server(), site.add(review()), site.add(story("advanced-chat"))
+    server.start()
+    head = site.head(server, form_app, {"inputs": {}}, 1000)
     assert head[-1].data["event"] == "workflow_paused"
     asked: dict[str, Any] = next(e.data for e in head if e.data["event"] == "human_input_required")["data"]
-    form = f"{live.api}/apps/{app_id}/form/human_input/{asked['form_token']}"
+
+    cut_down(site, server, story_app, {"inputs": {}, "query": "go"}, signal.SIGKILL)
+
+    form = f"{server.api}/apps/{form_app}/form/human_input/{asked['form_token']}"
     answer = {"inputs": {"comment": "well said"}, "action": "approve"}
-    with serving(tmp_path, environment):
-        assert httpx.get(form, headers=ada.headers).json()["form_content"] == asked["form_content"]
-        assert httpx.post(form, headers=ada.headers, json=answer).status_code == 200
-        tail = attach(live, ada, app_id, head[0].data["task_id"], head[-1].id)
-    assert tail[-1].data["event"] == "workflow_finished"
-    assert tail[-1].data["data"]["outputs"] == {"decision": "approve", "comment": "well said"}
+    assert httpx.get(form, headers=site.ada.headers).json()["form_content"] == asked["form_content"]
+    assert httpx.post(form, headers=site.ada.headers, json=answer).status_code == 200
+    tail = site.attach(server, form_app, head[0].data["task_id"], head[-1].id)
+    assert tail[-1].data["data"]["outputs"]["comment"] == "well said"
     ids = [int(event.id) for event in head + tail]
     assert ids == list(range(1, len(ids) + 1))
-    assert asked["form_token"] not in (tmp_path / "server.log").read_text()
+    assert asked["form_token"] not in server.log.read_text()

@@ -13,14 +13,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
+import psycopg2  # type: ignore[import-untyped]
 
 import store
 from bench.measure import free_port
-from store import accounts, app_changes, sessions, workspaces
+from store import accounts, app_changes, leases, sessions, workspaces
+from store.runs import Run
 from tests.journeys.conftest import PASSWORD, ROOT, Live, Person
 from tests.journeys.events import Event, attach, read
+from tests.services.conftest import POSTGRES, missing
 
 _names = itertools.count(1)
 
@@ -107,6 +111,11 @@ class Site:
             app_changes.publish(app.id)
         return str(app.id)
 
+    def at_work(self, app_id: str) -> list[Run]:
+        """The queued and running runs of an app that a server holds, oldest first."""
+        with self.open():
+            return [run for run in leases.of_others("") if run.app_id == app_id]
+
     def server(self, **settings: str) -> Server:
         """One more server on the database, not started."""
         self.servers.append(Server(self.folder, self._settings | settings))
@@ -144,6 +153,29 @@ class Site:
         """End all processes."""
         for server in self.servers:
             server.end()
+
+
+_databases = itertools.count(1)
+
+
+@contextlib.contextmanager
+def database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database, ``sqlite`` or ``postgresql``; gone afterwards."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'site.db'}"
+        return
+    name = f"difyspec_site_{os.getpid()}_{next(_databases)}"
+    try:
+        connection = psycopg2.connect(POSTGRES)
+    except psycopg2.Error as error:
+        missing("PostgreSQL", error)
+    connection.autocommit = True
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlunsplit(urlsplit(POSTGRES)._replace(path=f"/{name}"))
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 ENDINGS = {"workflow_finished", "workflow_paused", "error"}

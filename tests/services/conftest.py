@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import psycopg2  # type: ignore[import-untyped]
@@ -28,7 +29,8 @@ POSTGRES = os.environ.get("DIFYSPEC_TEST_DATABASE") or "postgresql://postgres@12
 REDIS = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/15"
 
 
-def _missing(what: str, error: Exception) -> None:
+def missing(what: str, error: Exception) -> NoReturn:
+    """Skip the test, or fail it, for want of a service."""
     told = f"{what} cannot be reached: {error}".strip()
     if os.environ.get("DIFYSPEC_REQUIRE_SERVICES") == "1":
         pytest.fail(told)
@@ -42,7 +44,7 @@ def redis_url() -> Iterator[str]:
     try:
         client.ping()
     except redis.RedisError as error:
-        _missing("Redis", error)
+        missing("Redis", error)
     _clear(client)
     yield REDIS
     _clear(client)
@@ -60,7 +62,7 @@ def postgres_url() -> Iterator[str]:
     try:
         url = databases.create_postgres(POSTGRES)
     except psycopg2.Error as error:
-        _missing("PostgreSQL", error)
+        missing("PostgreSQL", error)
     yield url
     databases.drop_postgres(POSTGRES)
 
