@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -97,7 +98,7 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     mapper: Mapper | EasyMapper
     if context.is_flow:
         check = OutputCheck(context.document.get("features") or {}) if context.is_chat else None
-        mapper = Mapper(live.payloads, graph_of(context.document), desk.decided, check)
+        mapper = Mapper(live.payloads, graph_of(context.document), desk.decided, lambda: live.answer, check)
     else:
         mapper = EasyMapper(live, context.document["model_config"])
     live.progress = EngineProgress(engine, mapper)
@@ -223,7 +224,13 @@ def _end(live: LiveRun, last: ev.EngineEvent | None) -> None:
 
 def _outputs(live: LiveRun, outputs: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = jsonable(outputs)
-    return {"answer": "", "files": [], **found} if live.context.is_chat else found
+    if not live.context.is_chat:
+        return found
+    found = {"answer": "", "files": [], **found}
+    if Counter(found["answer"]) == Counter(live.answer):
+        # Answers of branches side by side: the engine notes them as they end, readers were told them in order.
+        found["answer"] = live.answer
+    return found
 
 
 def _plain(error: str) -> str:

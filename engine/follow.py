@@ -118,19 +118,25 @@ def closing_events(row: rows.Run) -> list[tuple[int, str]]:
     """
     if row.mode not in WORKFLOW_MODES:
         return []
-    answer, message, tail = [], None, []
+    answer, said, tail = "", None, []
     after = 0
     while batch := stored.read(row.id, after, _PAGE):
         for seq, payload in batch:
             after = seq
             if payload.startswith('{"event":"message",'):
-                message = json.loads(payload)
-                answer.append(message["answer"])
+                said = json.loads(payload)
+                answer += said["answer"]
+            elif payload.startswith('{"event":"message_replace",'):
+                # What was said before it counts no more, and a word that was forbidden least of all.
+                said = json.loads(payload)
+                answer = said.pop("answer")
+                del said["reason"]
             elif payload.startswith('{"event":"message_end"') or is_last(payload, "workflow"):
                 tail.append((seq, payload))
-    if message is None or not tail:
+    if said is None or not tail:
         return tail
-    whole = {**message, "answer": "".join(answer), "from_variable_selector": None}
+    members = {"id": said["message_id"], "answer": answer, "from_variable_selector": None}
+    whole = {**said, "event": "message", **members}
     return [(tail[0][0] - 1, json.dumps(whole, ensure_ascii=False, separators=(",", ":"))), *tail]
 
 

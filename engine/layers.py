@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from graphon.engine import Engine
-from graphon.engine.filter import EngineEventFilterContext, ResponseStreamFilter
+from graphon.engine.filter import EngineEventFilterContext
 from graphon.engine.layer.base import Layer
 from graphon.engine_events import EngineEvent, NodeRunVariableUpdatedEvent
 
 from engine.jsonable import jsonable
+from engine.text_filter import TextFilter
 
 
 class PublishLayer(Layer):
@@ -29,7 +30,7 @@ class PublishLayer(Layer):
         saved: str | None = None,
     ) -> None:
         super().__init__()
-        self._filter, self._ready = ResponseStreamFilter(), False
+        self._filter, self._ready = TextFilter(), False
         if saved is not None:
             self._filter.loads(saved)
         self._engine, self._publish, self._failed = engine, publish, failed

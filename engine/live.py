@@ -134,7 +134,10 @@ class LiveRun:
                 if payload["event"] in ("message", "agent_message"):
                     self._answer.append(payload["answer"])
                 elif payload["event"] == "message_replace":
-                    self._answer, self.replaced = [payload["answer"]], True
+                    self._answer = [payload["answer"]]
+                    self.replaced = self.replaced or bool(payload["reason"])
+                elif payload["event"] == "text_replace":
+                    self._answer = [payload["data"]["text"]]
                 elif payload["event"] == "text_chunk":
                     self._answer.append(payload["data"]["text"])
                 self._put(payload)

@@ -12,6 +12,7 @@ from engine.form_told import told
 from engine.jsonable import jsonable
 from engine.moderation import OutputCheck
 from engine.payloads import Payloads
+from engine.text_filter import TakenBack
 from engine.truncate import truncate
 from store.forms import Form
 
@@ -34,8 +35,11 @@ class Mapper:
         payloads: Payloads,
         graph: Mapping[str, Any],
         decided: Callable[[str], Form | None],
+        said: Callable[[], str],
         check: OutputCheck | None = None,
     ) -> None:
+        # The text told so far.
+        self._said = said
         # The form of an execution that waited, once it is answered or out of time.
         self._decided = decided
         # How often a node that waits for a form was started again.
@@ -69,6 +73,9 @@ class Mapper:
             case ev.NodeRunStreamChunkEvent():
                 if event.chunk and not self.replaced:
                     yield self._text(event)
+            case TakenBack():
+                if not self.replaced:
+                    yield self._payloads.text_so_far(self._said()[: -event.length])
             case ev.NodeRunRetryEvent():
                 yield self._retry(event)
             case ev.NodeRunStartedEvent():
@@ -133,7 +140,8 @@ class Mapper:
         shared = self._open.get(event.id)
         if shared is not None:
             # The engine runs a node that waited again. While it goes on waiting there is nothing new to tell.
-            self.repeats += 1
+            # The steps of a run are those of its graph; what is in a container is not counted.
+            self.repeats += not event.container_id
             if form := self._decided(event.id):
                 yield self._start(shared)
                 yield self._payloads.workflow_event(*told(form))

@@ -12,7 +12,6 @@ from typing import Any
 from graphon.enums import BuiltinNodeTypes as T
 from graphon.file.file_manager import file_manager
 from graphon.model_runtime.entities.llm_entities import LLMMode
-from graphon.nodes.answer.answer_node import AnswerNode
 from graphon.nodes.base.node import Node
 from graphon.nodes.code.code_node import CodeNode
 from graphon.nodes.end.end_node import EndNode
@@ -38,6 +37,7 @@ from engine import files
 from engine.agents.easy_node import EasyAgentNode
 from engine.agents.kinds import agent, easy_agent
 from engine.agents.node import AgentNode
+from engine.answer_node import TakenAnswerNode
 from engine.code_executor import limits
 from engine.documents.node import DocumentExtractorNode
 from engine.file_runtime import MadeFiles
@@ -147,7 +147,7 @@ def _knowledge(services: Services, data: Any) -> dict[str, Any]:
 KINDS: dict[str, Kind] = {
     T.START: Kind(StartNode),
     T.END: Kind(EndNode),
-    T.ANSWER: Kind(AnswerNode),
+    T.ANSWER: Kind(TakenAnswerNode),
     T.IF_ELSE: Kind(IfElseNode),
     T.ITERATION: Kind(IterationNode),
     T.ITERATION_START: Kind(IterationStartNode),

@@ -50,6 +50,10 @@ class Payloads:
         text = {"task_id": self._context.task_id, "answer": answer, "reason": reason}
         return {"event": "message_replace", **self._chat, **text}
 
+    def text_so_far(self, text: str) -> dict[str, Any]:
+        """Make the text that takes the place of everything said so far, because the end of it does not count."""
+        return self.replacement(text, "") if self._chat else self.workflow_event("text_replace", {"text": text})
+
     def error(self, code: str, status: int, message: str) -> dict[str, Any]:
         """Make the last event of a run without a workflow that broke."""
         ids = {"task_id": self._context.task_id, "code": code, "message": message, "status": status}

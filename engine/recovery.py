@@ -69,10 +69,8 @@ def reset_to(row: rows.Run, point: Checkpoint, memory: Saved) -> int | None:
     payloads = Payloads(memory.context)
     told = [unattended.node_closed(payloads, one, "failed", LOST) for one in since.nodes.values()]
     told += [unattended.container_closed(payloads, one, LOST) for one in since.containers.values()]
-    if since.spoke and memory.context.is_chat:
-        told.append(payloads.replacement(memory.answer, ""))
-    elif since.spoke:
-        told.append(payloads.workflow_event("text_replace", {"text": memory.answer}))
+    if since.spoke:
+        told.append(payloads.text_so_far(memory.answer))
     told += [payloads.workflow_started("resumption"), *since.reopened]
     wire = Wire(memory.context, RunFiles(memory.context))
     stored.append(row.id, since.last + 1, [wire(one) for one in told])

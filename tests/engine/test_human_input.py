@@ -397,6 +397,7 @@ def test_each_round_of_a_container_has_its_own_form(bench: Bench, kind: str, sho
         events = bench.events(run, None)
     assert len(set(tokens)) == 2
     assert events[-1]["data"]["outputs"] == {"result": result}
+    assert events[-1]["data"]["total_steps"] == 3
 
 
 # Chats
