@@ -19,6 +19,7 @@ from graphon.variables.types import SegmentType
 from engine.context import RunContext
 from engine.factory import DifyNodeFactory
 from engine.file_runtime import graph_value
+from engine.inline import tell_layers_only, work_inline
 from engine.models.table import ModelTable
 from engine.services import Services
 from engine.variables import FILE_TYPES, variables
@@ -52,13 +53,18 @@ def build(
         )
     except (ValueError, KeyError, TypeError) as error:
         raise GraphRefused(f"The workflow cannot be run: {_first_line(error)}") from error
-    return Engine(
+    workers = workers_for(graph_config, services.models)
+    engine = Engine(
         graph=graph,
         runtime_state=state,
-        workers=workers_for(graph_config, services.models),
+        workers=workers,
         command_channel=channel,
         file_runtime=services.file_runtime,
     )
+    tell_layers_only(engine)
+    if workers == 1:
+        work_inline(engine)
+    return engine
 
 
 def graph_of(document: Mapping[str, Any]) -> dict[str, Any]:

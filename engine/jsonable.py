@@ -18,7 +18,13 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     Node outputs hold the engine's own objects (segments, files, pydantic models, decimals); NaN and infinity,
     which JSON does not know, become null. What is nested too deep or of no known kind becomes its text.
     """
-    if value is None or isinstance(value, bool):
+    # The usual kinds first: most of what passes here is plain, and asking an abstract class is slow.
+    kind = type(value)
+    if kind is str:
+        return _text(value)
+    if kind is dict and depth < _MAX_DEPTH:
+        return {_text(str(key)): jsonable(item, depth + 1) for key, item in value.items()}
+    if value is None or kind is bool:
         return value
     if isinstance(value, Enum):
         return jsonable(value.value, depth)

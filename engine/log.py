@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from store.events import Batch
+
 logger = logging.getLogger(__name__)
 
 # Writes events of a run from the given number on; False when the numbers are taken, and nothing was written.
@@ -106,19 +108,19 @@ class EventLog:
         """Store what is not stored yet, and show it; False when the store is away: then try again."""
         with self._write_lock:
             with self._lock:
-                first, batch, ending = self._written, self._entries[self._written :], self._ending
-            if self.finished or not (batch or ending):
+                batch, ending = self._unwritten(), self._ending
+            if self.finished or not (batch.payloads or ending):
                 return True
             last, record = ending or ((), self._record)
             try:
-                stored = record(self.base + first + 1, [*batch, *last])
+                stored = record(batch.first_seq, [*batch.payloads, *last])
             except Exception:
                 logger.exception("Events of run %s could not be written; it is tried again", self.run_id)
                 return False
             with self._lock:
                 if stored:
                     self._entries.extend(last)
-                    self._written = first + len(batch) + len(last)
+                    self._written += len(batch.payloads) + len(last)
                 else:
                     # Another process writes this run's events now: what this one still makes is dropped.
                     logger.warning("Run %s was taken over by another process", self.run_id)
@@ -126,6 +128,32 @@ class EventLog:
                 self.finished = self.halted or ending is not None
         self._wake()
         return True
+
+    def claim(self) -> Batch | None:
+        """Return what is not stored yet to somebody who stores it with other runs' events and then calls `settle`.
+
+        None when there is nothing, when it is being stored in this moment, and when the run's end belongs to it:
+        then `flush` is the way.
+        """
+        if not self._write_lock.acquire(blocking=False):
+            return None
+        with self._lock:
+            batch = self._unwritten()
+            if batch.payloads and self._ending is None and not self.finished:
+                return batch
+        self._write_lock.release()
+        return None
+
+    def settle(self, batch: Batch, *, stored: bool) -> None:
+        """Show a claimed batch if it is stored; if not, nothing has happened."""
+        with self._lock:
+            self._written += len(batch.payloads) if stored else 0
+        self._write_lock.release()
+        if stored:
+            self._wake()
+
+    def _unwritten(self) -> Batch:
+        return Batch(self.run_id, self.base + self._written + 1, self._entries[self._written :])
 
     def _record(self, first_seq: int, payloads: list[str]) -> bool:
         return self._append(self.run_id, first_seq, payloads)

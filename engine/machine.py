@@ -36,7 +36,7 @@ class Machine:
     def __init__(self, config: EngineConfig) -> None:
         self.config, self.place = config, workplace(config)
         self.pool = ThreadPoolExecutor(config.max_concurrent_runs, thread_name_prefix="run")
-        self.writer, self.timers = Writer(), Timers()
+        self.writer, self.timers = Writer(stored.append_all), Timers()
         self.live: dict[str, LiveRun] = {}
         # Runs that this worker holds and takes up when a thread is free.
         self.waiting: set[str] = set()

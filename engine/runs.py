@@ -8,6 +8,7 @@ or by the first run, never by importing this module, so that the server answers 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -161,3 +162,5 @@ def _import_engine() -> None:
 
     if _engine is not None and _engine.machine.config.models.kinds() & {"openai", "local"}:
         import engine.models.openai_chat  # noqa: F401
+    # All this stays: the collector need not look through it each time it looks for garbage.
+    gc.freeze()

@@ -20,15 +20,11 @@ from store.refusal import Refusal
 from store.runs import Run
 
 
-async def run_app(user: Caller, app_id: str, body: dict[str, Any]) -> Response:
+def run_app(user: Caller, app_id: str, body: dict[str, Any]) -> Response:
     """Operation ``runApp``: everything that can be refused is refused before the stream begins."""
-    run = await run_in_threadpool(_start, user, app_id, body)
-    return stream.response(run.id, holds=_holds(user))
-
-
-def _start(user: Caller, app_id: str, body: dict[str, Any]) -> Run:
     app = store.apps.visible(user, app_id)
-    return runs.start(app, store.apps.version(app_id, None), user, body)
+    run = runs.start(app, store.apps.version(app_id, None), user, body)
+    return stream.response(run.id, holds=_holds(user))
 
 
 async def stream_task_events(

@@ -3,22 +3,38 @@
 # ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 from store import db, sql
 
 AT_ONCE = 200
 
 
-@db.writes
+class Batch(NamedTuple):
+    """Events of one run, numbered from ``first_seq`` on without a gap."""
+
+    run_id: str
+    first_seq: int
+    payloads: list[str]
+
+
 def append(run_id: str, first_seq: int, payloads: list[str]) -> None:
     """Store payloads (JSON text each) as ``first_seq``, ``first_seq + 1``, …: all of them or none.
 
     A number that is taken is an error of the writer (``TransactionIntegrityError``): a run has one writer.
     """
-    for first in range(0, len(payloads), AT_ONCE):
-        some = payloads[first : first + AT_ONCE]
+    append_all([Batch(run_id, first_seq, payloads)])
+
+
+@db.writes
+def append_all(batches: Iterable[Batch]) -> None:
+    """Store the events of several runs in one transaction: all of them or none. Errors: as `append`."""
+    rows = [(one.run_id, one.first_seq + i, sql.text(text)) for one in batches for i, text in enumerate(one.payloads)]
+    for first in range(0, len(rows), AT_ONCE):
+        some = rows[first : first + AT_ONCE]
         marks = ", ".join("(?, ?, ?)" for _ in some)
-        values = [part for i, one in enumerate(some) for part in (run_id, first_seq + first + i, sql.text(one))]
-        sql.change(f"INSERT INTO events (run_id, seq, payload) VALUES {marks}", *values)
+        sql.change(f"INSERT INTO events (run_id, seq, payload) VALUES {marks}", *(part for row in some for part in row))
 
 
 def claim(run_id: str, first_seq: int, payloads: list[str]) -> bool:

@@ -54,10 +54,13 @@ class EchoModel(BaseModelAdapter):
         pieces = _pieces(script, messages, settings, tools, bool(calls))
         fails = script.error is not None and (script.fail_times is None or self._failures < script.fail_times)
         self.cancel.sleep(script.first_delay_ms / 1000)
+        due = time.monotonic()
         for index, piece in enumerate(pieces):
             if fails and index == script.error_after:
                 break
-            self.cancel.sleep(script.delay_ms / 1000)
+            # By the clock, as a model elsewhere would speak: how long a word takes to be sent on delays no other.
+            due += script.delay_ms / 1000
+            self.cancel.sleep(max(0.0, due - time.monotonic()))
             yield self.chunk(index, piece)
         if script.image:
             yield self.chunk(len(pieces), [_PICTURE])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
+from engine import runs, stream
 from engine.log import EventLog, Follower
 from engine.writer import Writer
+from store.events import Batch
+from tests.engine.graphs import chat_document
 
 
 class Disk:
@@ -17,6 +21,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.held: dict[int, str] = {}
+        self.together: list[set[str]] = []
         self.away = False
         self.open = threading.Event()
         self.open.set()
@@ -29,6 +34,15 @@ class Disk:
             return False
         self.held |= dict(enumerate(payloads, first))
         return True
+
+    def append_all(self, batches: Iterable[Batch]) -> None:
+        """As `store.events.append_all`; remembers which runs came together."""
+        found = list(batches)
+        if self.away or any(one.first_seq in self.held for one in found):
+            raise OSError("away, or taken")
+        self.together.append({one.run_id for one in found})
+        for one in found:
+            self.append(one.run_id, one.first_seq, one.payloads)
 
 
 def test_an_event_is_shown_only_when_it_is_stored() -> None:
@@ -46,7 +60,8 @@ def test_an_event_is_shown_only_when_it_is_stored() -> None:
 
 
 def test_the_writer_tries_again_until_the_store_is_back(soon: Any) -> None:
-    disk, writer = Disk(), Writer()
+    disk = Disk()
+    writer = Writer(disk.append_all)
     disk.away = True
     log = EventLog("run", disk.append)
     log.append("a")
@@ -128,3 +143,68 @@ def test_an_end_that_comes_while_events_are_written_is_written_after_them() -> N
     ending.join(10)
     assert disk.held == {1: "a", 2: "end"}
     assert log.since(0) == ([(1, "a"), (2, "end")], True)
+
+
+def test_the_events_of_several_runs_are_written_together(soon: Callable[..., Any]) -> None:
+    disk = Disk()
+    writer = Writer(disk.append_all)
+    # Each run counts on where the one before it ended, as they share one disk here.
+    logs = [EventLog(f"run {number}", disk.append, base=number) for number in range(20)]
+    for log in logs:
+        log.append("a")
+    disk.open.clear()
+    writer.mark(logs[0])
+    soon(lambda: disk.together)
+    for log in logs[1:]:
+        writer.mark(log)
+    disk.open.set()
+    soon(lambda: all(log.since(log.base)[0] for log in logs))
+    writer.close()
+    assert disk.together[:2] == [{"run 0"}, {f"run {number}" for number in range(1, 20)}]
+
+
+def test_a_run_that_cannot_be_written_does_not_hold_up_the_others(soon: Callable[..., Any]) -> None:
+    disk = Disk()
+    writer = Writer(disk.append_all)
+    first, lost, fine = (EventLog(name, disk.append, base) for name, base in (("first", 0), ("lost", 4), ("fine", 9)))
+    for log in (first, lost, fine):
+        log.append("a")
+    disk.held[5] = "theirs"
+    disk.open.clear()
+    writer.mark(first)
+    soon(lambda: disk.together)
+    writer.mark(lost)
+    writer.mark(fine)
+    disk.open.set()
+    soon(lambda: lost.finished and fine.since(9)[0])
+    writer.close()
+    assert fine.since(9) == ([(10, "a")], False)
+    assert lost.since(4) == ([], True)
+    assert disk.held == {1: "a", 5: "theirs", 10: "a"}
+
+
+def test_nobody_streams_to_a_client_that_has_left(bench: Any) -> None:
+    run = bench.start(bench.app(chat_document(chunks=1, delay_ms=60_000)))
+
+    async def serve() -> list[dict[str, Any]]:
+        left = asyncio.Event()
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+            if b"node_started" in message.get("body", b""):
+                left.set()
+
+        async with asyncio.timeout(10):
+            await stream.response(run.id)({"type": "http"}, receive, send)
+        return sent
+
+    sent = asyncio.run(serve())
+    assert sent[-1]["more_body"] is True, "it was cut, not ended"
+    assert not runs.machine().live[run.id].log._followers
+    assert bench.stored(run).status == "running"
+    runs.stop(run)

@@ -1,0 +1,49 @@
+"""Graphs of which one node works at a time run on the thread of their run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from graphon.engine.event.processor import NodeEventProcessor
+from graphon.engine_events import NodeRunSucceededEvent
+
+from engine import runs
+from tests.engine import graphs
+
+
+def engine_threads() -> list[str]:
+    """The names of the threads that the engine proper has."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("Engine")]
+
+
+def test_a_run_without_parallel_branches_needs_no_threads_of_the_engine(bench: Any, soon: Callable[..., Any]) -> None:
+    before = engine_threads()
+    run = bench.start(bench.app(graphs.chat_document(chunks=1, delay_ms=60_000)))
+    soon(lambda: bench.stored(run).status == "running" and runs.machine().live[run.id].progress is not None)
+    assert engine_threads() == before
+    runs.stop(run)
+
+
+def test_what_breaks_between_the_nodes_ends_the_run_and_is_no_node_s_failure(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dispatch = NodeEventProcessor.dispatch
+
+    def breaking(self: Any, task: Any) -> None:
+        if isinstance(task.event, NodeRunSucceededEvent) and task.event.node_id == "t0":
+            raise ValueError("out of order")
+        dispatch(self, task)
+
+    monkeypatch.setattr(NodeEventProcessor, "dispatch", breaking)
+    template = graphs.template("t0", "hello")
+    template["data"] |= {
+        "error_strategy": "default-value",
+        "default_value": [{"key": "output", "type": "string", "value": "-"}],
+    }
+    nodes = [graphs.node("start", "start", variables=[]), template, graphs.end(r=["t0", "output"])]
+    events = bench.run(graphs.document(nodes, [graphs.edge("start", "t0"), graphs.edge("t0", "end")]))
+    assert [event["event"] for event in events][-2:] == ["node_finished", "workflow_finished"]
+    assert (events[-1]["data"]["status"], events[-1]["data"]["error"]) == ("failed", "out of order")
