@@ -26,6 +26,7 @@ from engine.live import LiveRun
 from engine.mapper import Mapper
 from engine.memory import History
 from engine.moderation import OutputCheck
+from engine.rounds import Rounds
 from engine.saved import Saved
 from engine.services import Renderer, Services
 from engine.standstill import Pauses, Standstill
@@ -98,7 +99,10 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     mapper: Mapper | EasyMapper
     if context.is_flow:
         check = OutputCheck(context.document.get("features") or {}) if context.is_chat else None
-        mapper = Mapper(live.payloads, graph_of(context.document), desk.decided, lambda: live.answer, check)
+        graph = graph_of(context.document)
+        rounds = Rounds([one["id"] for one in graph["nodes"] if one["data"].get("type") == "iteration"])
+        engine.add_layer(rounds)
+        mapper = Mapper(live.payloads, graph, desk.decided, lambda: live.answer, check, rounds.take)
     else:
         mapper = EasyMapper(live, context.document["model_config"])
     live.progress = EngineProgress(engine, mapper)

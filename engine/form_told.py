@@ -15,7 +15,7 @@ PLACE = re.compile(r"\{\{#\$output\.([a-zA-Z_][a-zA-Z0-9_]{0,29})#\}\}")
 
 def told(form: Form) -> tuple[str, dict[str, Any]]:
     """Return the name and the data of the event that says how a form was decided."""
-    node = {"node_id": form.node_id, "node_title": form.definition["node_title"]}
+    node = {"form_id": form.id, "node_id": form.node_id, "node_title": form.definition["node_title"]}
     if form.answer is None:
         return "human_input_form_timeout", {**node, "expiration_time": form.definition["expiration_time"]}
     values = form.answer["inputs"]

@@ -17,6 +17,7 @@ from engine.truncate import truncate
 from store.forms import Form
 
 _CONTAINERS = ("iteration", "loop")
+_SCOPE = ("iteration_id", "iteration_index", "loop_id")
 _SILENT = (*_CONTAINERS, "iteration-start", "loop-start")
 
 
@@ -37,9 +38,12 @@ class Mapper:
         decided: Callable[[str], Form | None],
         said: Callable[[], str],
         check: OutputCheck | None = None,
+        round_of: Callable[[str, str | None], int | None] = lambda execution_id, iteration_id: None,
     ) -> None:
         # The text told so far.
         self._said = said
+        # The round of an iteration that an execution belongs to.
+        self._round_of = round_of
         # The form of an execution that waited, once it is answered or out of time.
         self._decided = decided
         # How often a node that waits for a form was started again.
@@ -147,6 +151,7 @@ class Mapper:
                 yield self._payloads.workflow_event(*told(form))
             return
         self._count += 1
+        scope = self._scope(event)
         shared = {
             "id": event.id,
             "node_id": event.node_id,
@@ -157,13 +162,14 @@ class Mapper:
             "inputs": None,
             "created_at": unix(event.start_at),
             "began": event.start_at,
-            **self._scope(event),
+            **scope,
+            "iteration_index": self._round_of(event.id, scope["iteration_id"]),
         }
         self._open[event.id] = shared
         yield self._start(shared)
 
     def _start(self, shared: dict[str, Any]) -> dict[str, Any]:
-        scope = {k: shared[k] for k in ("iteration_id", "loop_id")}
+        scope = {k: shared.get(k) for k in _SCOPE}
         data = {k: v for k, v in shared.items() if k not in ("began", *scope)}
         return self._payloads.workflow_event("node_started", {**data, "extras": {}, **scope})
 
@@ -200,8 +206,7 @@ class Mapper:
             "created_at": shared["created_at"],
             "finished_at": finished_at,
             "files": [],
-            "iteration_id": shared["iteration_id"],
-            "loop_id": shared["loop_id"],
+            **{k: shared.get(k) for k in _SCOPE},
         }
         return self._payloads.workflow_event("node_finished", data)
 
@@ -242,6 +247,7 @@ class Mapper:
             "finished_at": unix(None),
             "files": [],
             **self._scope(event),
+            "iteration_index": shared.get("iteration_index"),
             "retry_index": event.retry_index,
         }
         return self._payloads.workflow_event("node_retry", data)

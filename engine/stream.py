@@ -58,7 +58,9 @@ async def frames(
 
 
 def _turned_away(run_id: str) -> bytes:
-    """The last frame for a reader whose token was revoked. Without an id: it is no event of the run."""
+    """The last frame for a reader whose token was revoked, or whose page was signed out. Without an id: it is no
+    event of the run.
+    """
     run = rows.for_worker(run_id)
     told: dict[str, Any] = {"event": "error", "task_id": run.task_id if run else None, "workflow_run_id": run_id}
     refusal = Refusal("invalid_token")

@@ -72,6 +72,7 @@ def node_closed(payloads: Payloads, started: Mapping[str, Any], status: str, err
         "finished_at": now,
         "files": [],
         "iteration_id": started["iteration_id"],
+        "iteration_index": started.get("iteration_index"),
         "loop_id": started["loop_id"],
     }
     return payloads.workflow_event("node_finished", data)

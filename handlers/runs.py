@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 import store.apps
+import store.cookies
 import store.runs
 import store.sessions
 from engine import runs, stream
@@ -48,8 +49,10 @@ async def stream_task_events(
 
 
 def _holds(user: Caller) -> Callable[[], bool] | None:
-    """How to learn that the caller's token still holds while its stream is open; a page's cookie has no session."""
-    return partial(store.sessions.is_live, user.session_id) if user.session_id else None
+    """How to learn that the caller's token, or the page's cookie, still holds while its stream is open."""
+    if user.session_id:
+        return partial(store.sessions.is_live, user.session_id)
+    return partial(store.cookies.is_live, user.cookie_hash) if user.cookie_hash else None
 
 
 def _own_run(user: Caller, app_id: str, task_id: str) -> Run:

@@ -93,7 +93,7 @@ class Guards:
             raise Refusal("unauthorized", "The page session has ended. Sign in again.")
         account, csrf_token = found
         self._same_site(request.scope, csrf_token)
-        return {"sub": store.cookies.caller(account), "scope": "full"}
+        return {"sub": store.cookies.caller(account, cookie), "scope": "full"}
 
     def _same_site(self, scope: Scope, csrf_token: str) -> None:
         sent = {name: value for name, value in scope["headers"] if name in (b"origin", b"x-csrf-token", b"host")}

@@ -14,7 +14,8 @@ class Caller:
     """One authenticated subject and the session it came with. ``expires_at`` is aware UTC.
 
     An account holds the scope ``full``, which satisfies every scope; an external subject may run apps, read
-    the apps that are permitted to it, and manage its own sessions.
+    the apps that are permitted to it, and manage its own sessions. A page has no session but a cookie, named by
+    what is stored of it.
     """
 
     subject_type: str
@@ -26,6 +27,7 @@ class Caller:
     client_id: str
     scopes: frozenset[str]
     expires_at: datetime
+    cookie_hash: str = ""
 
     @property
     def subject(self) -> str:

@@ -52,8 +52,15 @@ def csrf_token(cookie: str) -> str:
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"difyspec page form", hashlib.sha256).hexdigest()
 
 
-def caller(account: accounts.Account) -> Caller:
-    """Who a signed-in page speaks for: the account, with everything it may do."""
+@db.reads
+def is_live(cookie_hash: str) -> bool:
+    """True while a browser is signed in: for what lasts longer than one request."""
+    live = "SELECT 1 FROM cookies WHERE cookie_hash = ? AND expires_at > ?"
+    return sql.row(live, cookie_hash, now_micros()) is not None
+
+
+def caller(account: accounts.Account, cookie: str = "") -> Caller:
+    """Who a signed-in page speaks for: the account, with everything it may do, while ``cookie`` is live."""
     return Caller(
         subject_type="account",
         account_id=account.id,
@@ -64,6 +71,7 @@ def caller(account: accounts.Account) -> Caller:
         client_id="pages",
         scopes=ACCOUNT_SCOPES,
         expires_at=current().now() + LIFETIME,
+        cookie_hash=sql.sha256(cookie) if cookie else "",
     )
 
 

@@ -18,10 +18,7 @@ MOST = 400  # nodes; a larger graph gets no picture
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One node at its place; ``short`` is its title as far as it fits, ``parent`` the container it stands in.
-
-    The rounds of a ``parallel`` container run side by side.
-    """
+    """One node at its place; ``short`` is its title as far as it fits, ``parent`` the container it stands in."""
 
     id: str
     title: str
@@ -33,7 +30,6 @@ class Box:
     height: float
     container: bool = False
     parent: str = ""
-    parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +117,6 @@ def _draw(
                 height,
                 container=name in parts,
                 parent=parent or "",
-                parallel=data.get("is_parallel") is True,
             )
         )
         if name in parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -236,6 +237,99 @@ def test_a_run_that_asks_a_person_waits_and_goes_on_with_the_answer(signed_in: O
     page.reload()
     ends(page)
     assert page.locator("#timeline .name").all_inner_texts() == steps
+
+
+def test_a_form_is_answered_from_the_page_of_its_run_which_goes_on_live(signed_in: Open) -> None:
+    slow = graphs.llm("write", "{{#review.comment#}} go", delay_ms=60, chunks=40)
+    nodes = [graphs.node("start", "start", variables=[]), forms.ask(content="Why? {{#$output.comment#}}"), slow,
+             graphs.end(result=["write", "text"])]  # fmt: skip
+    edges = [graphs.edge("start", "review"), graphs.edge("review", "write", "approve"), graphs.edge("write", "end")]
+    page = signed_in(apps.add(graphs.document(nodes, edges)))
+    press(page, "Run")
+    way = page.locator("#forms").get_by_role("link", name="Answer the form")
+    expect(way).to_be_visible(timeout=LONG)
+    expect(page.locator("#forms .text")).to_have_text("Why? [comment]")
+    way.focus()
+    with page.expect_popup() as opened:
+        page.keyboard.press("Enter")
+    form = opened.value
+    form.get_by_label("Comment").fill("Because.")
+    form.get_by_role("button", name="Approve").click()
+    expect(form.get_by_role("heading", level=1)).to_have_text("Thank you")
+    expect(page.locator(".answer")).to_contain_text("w3 ", timeout=LONG)
+    assert "w39" not in page.locator(".answer").inner_text(), "it goes on live"
+    expect(page.locator("#forms .note")).to_have_text("Answered: Approve")
+    ends(page)
+    assert page.locator("#timeline .name").all_inner_texts() == ["Start", "Review", "Write", "End"]
+    assert page.locator(".outputs dd").text_content() == apps.said(40)
+
+
+def test_of_several_forms_the_one_that_was_answered_is_closed(signed_in: Open) -> None:
+    page = signed_in(apps.add(forms.side_by_side()))
+    press(page, "Run")
+    cards = page.locator("#forms .form")
+    expect(cards).to_have_count(2, timeout=LONG)
+    second = cards.filter(has_text="Item b")
+    token = str(second.get_by_role("link").get_attribute("href")).removeprefix("/form/")
+    forms.answer(token, comment="B")
+    expect(second.locator(".note")).to_have_text("Answered: Approve")
+    expect(cards.filter(has_text="Item a").get_by_role("link")).to_be_visible()
+    step = page.locator("#timeline .step[data-node=review]")
+    expect(step).to_have_count(2)
+    assert sorted(one.get_attribute("data-state") or "" for one in step.all()) == ["paused", "succeeded"]
+    token = str(cards.filter(has_text="Item a").get_by_role("link").get_attribute("href")).removeprefix("/form/")
+    forms.answer(token, comment="A")
+    ends(page)
+    inside = page.locator("#timeline > .step", has_text="Again").locator(":scope > .steps > li")
+    assert [text.split("\n")[0] for text in inside.all_inner_texts()] == ["Round 1", "Review", "Round 2", "Review"]
+
+
+def test_rounds_that_run_side_by_side_are_told_apart(signed_in: Open) -> None:
+    inner = {"isInIteration": True, "iteration_id": "each"}
+    each = graphs.node("each", "iteration", iterator_selector=["start", "items", "list"], start_node_id="first",
+                       output_selector=["two", "output"], is_parallel=True, parallel_nums=4)  # fmt: skip
+    one = graphs.node("one", "code", "each", code_language="python3", outputs={"out": {"type": "string"}}, **inner,
+                      variables=[{"variable": "item", "value_selector": ["each", "item"]}],
+                      code="def main(item):\n    sum(range(int(item)))\n    return {'out': item}")  # fmt: skip
+    two = graphs.template("two", "{{ x }}", x=["one", "out"])
+    two["parentId"], two["data"] = "each", two["data"] | inner
+    items = {"list": ["2000000", "1", "1000000", "0"]}
+    nodes = [
+        apps.start(items={"type": "json_object", "default": items}),
+        each,
+        graphs.node("first", "iteration-start", "each", **inner),
+        one,
+        two,
+        graphs.end(result=["each", "output"]),
+    ]
+    pairs = [("start", "each"), ("first", "one"), ("one", "two"), ("each", "end")]
+    edges = [graphs.edge(*pair) for pair in pairs]
+    page = signed_in(apps.add(graphs.document(nodes, edges)))
+    page.get_by_label("Items").fill(json.dumps(items))
+    press(page, "Run")
+    ends(page)
+    rows = page.locator("#timeline > .step", has_text="Each").locator(":scope > .steps > li")
+    told = [text.split("\n")[0] for text in rows.all_inner_texts()]
+    assert told == [name for number in range(1, 5) for name in (f"Round {number}", "One", "Two")]
+    page.reload()
+    ends(page)
+    assert [text.split("\n")[0] for text in rows.all_inner_texts()] == told
+
+
+def test_a_stream_ends_when_its_browser_is_signed_out_and_the_run_goes_on(signed_in: Open) -> None:
+    page = signed_in(apps.add(apps.wordy(60, 100)))
+    press(page, "Run")
+    expect(page.locator(".answer")).to_contain_text("w1 ", timeout=LONG)
+    other = page.context.new_page()
+    other.goto("/devices")
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in again")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("status")).to_have_text("The run goes on; sign in to see it.")
+    assert "w59" not in page.locator(".answer").inner_text()
+    page.get_by_role("link", name="Sign in again").click()
+    sign_in(page)
+    ends(page)
+    assert page.locator(".outputs dd").text_content() == apps.said(60)
 
 
 def test_a_run_that_waits_for_a_person_is_stopped(signed_in: Open) -> None:

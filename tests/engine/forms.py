@@ -6,7 +6,7 @@ from typing import Any
 
 from engine import runs
 from store import forms
-from tests.engine.graphs import document, edge, end, node
+from tests.engine.graphs import document, edge, end, node, template
 
 WEBAPP = {"id": "8f5c7a1e-0b34-4f0a-9d0b-1f6f4a0d7c11", "type": "webapp", "enabled": True, "config": {}}
 ACTIONS = [
@@ -50,6 +50,26 @@ def review(mode: str = "workflow", **data: Any) -> dict[str, Any]:
         edge("review", "late", "__timeout"),
     ]
     return document(nodes, edges, mode)
+
+
+def side_by_side() -> dict[str, Any]:
+    """A form for each of two items, asked at the same time."""
+    inside = {"isInIteration": True, "iteration_id": "again"}
+    nodes = [
+        node("start", "start", variables=[]),
+        template("words", "a b"),
+        node("split", "code", code_language="python3", outputs={"items": {"type": "array[string]"}},
+             variables=[{"variable": "text", "value_selector": ["words", "output"]}],
+             code="def main(text):\n    return {'items': text.split()}"),
+        node("again", "iteration", iterator_selector=["split", "items"], output_selector=["review", "comment"],
+             start_node_id="first", is_parallel=True, parallel_nums=2),
+        node("first", "iteration-start", "again", **inside),
+        ask(content="Item {{#again.item#}}", parent="again", **inside),
+        end(result=["again", "output"]),
+    ]  # fmt: skip
+    edges = [edge("start", "words"), edge("words", "split"), edge("split", "again"), edge("first", "review"),
+             edge("again", "end")]  # fmt: skip
+    return document(nodes, edges)
 
 
 def names(events: list[dict[str, Any]]) -> list[str]:

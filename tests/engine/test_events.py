@@ -74,13 +74,13 @@ def test_node_events_carry_their_members_and_a_running_number(bench: Any) -> Non
     assert [data["index"] for data in started] == [1, 2, 3]
     assert list(started[0]) == [
         "id", "node_id", "node_type", "title", "index", "predecessor_node_id", "inputs", "created_at",
-        "extras", "iteration_id", "loop_id",
+        "extras", "iteration_id", "iteration_index", "loop_id",
     ]  # fmt: skip
     assert list(finished[0]) == [
         "id", "node_id", "node_type", "title", "index", "predecessor_node_id", "inputs", "process_data",
         "outputs", "status", "error", "elapsed_time", "execution_metadata", "created_at", "finished_at",
         "files",
-        "iteration_id", "loop_id",
+        "iteration_id", "iteration_index", "loop_id",
     ]  # fmt: skip
     assert [data["id"] for data in started] == [data["id"] for data in finished]
     assert started[1]["node_type"] == "template-transform"
@@ -228,7 +228,27 @@ def test_an_iteration_stands_for_its_node_and_its_children_name_it(bench: Any) -
     nodes = [e["data"] for e in events if e["event"] == "node_started"]
     assert [data["node_id"] for data in nodes] == ["start", "up", "up", "answer"]
     assert [data["iteration_id"] for data in nodes] == [None, "each", "each", None]
+    assert [data["iteration_index"] for data in nodes] == [None, 0, 1, None]
     assert len({data["id"] for data in nodes}) == 4
+
+
+def test_nodes_of_rounds_that_run_side_by_side_name_their_round(bench: Any) -> None:
+    picky = inner(node("picky", "code", code_language="python3", outputs={"out": {"type": "string"}},
+        variables=[{"variable": "item", "value_selector": ["each", "item"]}],
+        code="def main(item):\n    return {'out': item} if item == 'a' else {}['is not a']"))  # fmt: skip
+    definition = iteration_document("words", picky, inner(template("up", "{{ x }}", x=["picky", "out"])))
+    each = next(one for one in definition["graph"]["nodes"] if one["id"] == "each")
+    each["data"] |= {"is_parallel": True, "parallel_nums": 2, "error_handle_mode": "continue-on-error"}
+    events = bench.run(definition)
+    told = sorted(
+        (e["data"]["node_id"], e["data"]["iteration_index"], e["data"]["status"])
+        for e in events
+        if e["event"] == "node_finished" and e["data"]["iteration_id"]
+    )
+    assert told == [("picky", 0, "succeeded"), ("picky", 1, "failed"), ("up", 0, "succeeded")]
+    started = {e["data"]["id"]: e["data"]["iteration_index"] for e in events if e["event"] == "node_started"}
+    finished = {e["data"]["id"]: e["data"]["iteration_index"] for e in events if e["event"] == "node_finished"}
+    assert started == finished
 
 
 def test_an_empty_list_makes_no_iteration_events(bench: Any) -> None:

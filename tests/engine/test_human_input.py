@@ -68,7 +68,8 @@ def test_a_run_asks_waits_and_goes_on_with_the_answer(bench: Bench) -> None:
     ]  # fmt: skip
     assert rest[0]["data"]["reason"] == "resumption"
     assert rest[2]["data"] == {
-        "node_id": "review", "node_title": "Review", "rendered_content": f"For {run.id}: No.",
+        "form_id": asked["form_id"], "node_id": "review", "node_title": "Review",
+        "rendered_content": f"For {run.id}: No.",
         "action_id": "reject", "action_text": "Reject", "submitted_data": {"comment": "No."},
     }  # fmt: skip
     assert rest[-1]["data"]["outputs"] == {"comment": "No.", "action": "reject", "text": f"For {run.id}: No."}
@@ -398,6 +399,9 @@ def test_each_round_of_a_container_has_its_own_form(bench: Bench, kind: str, sho
     assert len(set(tokens)) == 2
     assert events[-1]["data"]["outputs"] == {"result": result}
     assert events[-1]["data"]["total_steps"] == 3
+    told = [e["data"] for e in bench.events(run, snapshot=True) if e["event"] == "node_finished"]
+    rounds = [data["iteration_index"] for data in told if data["node_id"] == "review"]
+    assert rounds == ([0, 1] if kind == "iteration" else [None, None]), "a pause does not lose them"
 
 
 # Chats

@@ -27,6 +27,8 @@ export async function* follow(mode, first, again, tell) {
         if (frame.retry !== undefined) wait = frame.retry;
         if (frame.data === undefined) continue;
         const event = JSON.parse(frame.data);
+        // Told of this reader, not of the run: it goes on.
+        if (event.event === "error" && event.code === "invalid_token") throw new Refused(401, event);
         failures = 0;
         id = frame.id || id;
         paused = event.event === "workflow_paused";

@@ -17,8 +17,9 @@ export class Forms {
   ask(data) {
     if (this.#cards.has(data.form_id)) return;
     const card = make("section", "form card");
-    card.dataset.node = data.node_id;
-    card.append(make("h3", "", data.node_title || "A question"), make("p", "text", data.form_content));
+    // Where the form has its fields, the card only says so.
+    const content = data.form_content.replace(/\{\{#\$output\.(\w+)#\}\}/g, (_, name) => `[${name.replaceAll("_", " ")}]`);
+    card.append(make("h3", "", data.node_title || "A question"), make("p", "text", content));
     if (data.form_token) {
       const way = make("a", "main", "Answer the form");
       way.href = `/form/${encodeURIComponent(data.form_token)}`;
@@ -33,19 +34,21 @@ export class Forms {
     this.place.append(card);
   }
 
-  /** The form of a node was answered, or nobody did in time. */
-  close(nodeId, text) {
-    for (const card of this.#cards.values()) {
-      if (card.dataset.node !== nodeId || card.dataset.closed) continue;
-      card.dataset.closed = "true";
-      card.querySelector("a, .note")?.remove();
-      card.append(make("p", "note", text));
-      return;
-    }
+  /** A form was answered, or nobody did in time. */
+  close(id, text) {
+    const card = this.#cards.get(id);
+    if (!card || card.dataset.closed) return;
+    card.dataset.closed = "true";
+    const way = card.querySelector("a, .note");
+    const told = make("p", "note", text);
+    told.tabIndex = -1;
+    card.append(told);
+    if (way?.matches(":focus")) told.focus();
+    way?.remove();
   }
 
   /** The run is over: nothing here can be answered any more. */
   end() {
-    for (const card of this.#cards.values()) if (!card.dataset.closed) this.close(card.dataset.node, "No longer asked.");
+    for (const id of this.#cards.keys()) this.close(id, "No longer asked.");
   }
 }

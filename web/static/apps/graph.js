@@ -33,11 +33,6 @@ export class Graph {
     return this.#nodes.get(id)?.dataset.parent ?? "";
   }
 
-  /** Whether the rounds of a container run side by side. */
-  isParallel(id) {
-    return this.#nodes.get(id)?.dataset.parallel === "true";
-  }
-
   #colour(node, state) {
     node.dataset.state = state;
     node.querySelector(".mark").textContent = MARKS[state] ?? "";

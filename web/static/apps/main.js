@@ -107,7 +107,7 @@ function signIn() {
   const way = make("a", "", "Sign in again");
   way.href = `/signin?next=${encodeURIComponent(location.pathname)}`;
   problem.append(way);
-  say("failed", "Not started.");
+  say("broken", task ? "The run goes on; sign in to see it." : "Not started.");
 }
 
 form.addEventListener("submit", async (event) => {

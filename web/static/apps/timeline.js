@@ -26,6 +26,8 @@ export class Timeline {
 
   /** A node or a container begins. */
   begin(key, data, container = false) {
+    // A node that waited goes on as the same step; a container begins anew in each round of another one.
+    if (!container && this.#steps.has(key)) return this.#state(this.#steps.get(key), "running");
     this.#count += 1;
     if (this.#count === MOST + 1) this.list.append(make("li", "more", "More steps follow; the raw events have all."));
     if (this.#count > MOST) return;
@@ -38,7 +40,7 @@ export class Timeline {
     if (container) step.append(make("ol", "steps"));
     this.#state(step, "running");
     this.#steps.set(key, step);
-    this.#inside(data).append(step);
+    this.#place(step, data);
   }
 
   /** It ends, or an attempt at it does. */
@@ -58,14 +60,17 @@ export class Timeline {
     if (step) step.insertBefore(make("p", className, text), step.querySelector(":scope > .steps"));
   }
 
-  /** The next round of a container; side by side, rounds cannot be told apart. */
+  /** The next round of a container. */
   round(id, number) {
     const list = this.#steps.get(id)?.querySelector(":scope > .steps");
-    if (list && !this.graph.isParallel(id)) list.append(make("li", "round", `Round ${number}`));
+    if (list) this.#round(list, number);
   }
 
-  mark(nodeId, state) {
-    for (const step of this.#steps.values()) if (step.dataset.node === nodeId) this.#state(step, state);
+  /** A node waits for a person; of several rounds, each that has not ended. */
+  wait(nodeId) {
+    for (const step of this.#steps.values()) {
+      if (step.dataset.node === nodeId && step.dataset.state === "running") this.#state(step, "paused");
+    }
   }
 
   /** What an agent thought or did; the same key comes again as it goes on. */
@@ -90,9 +95,25 @@ export class Timeline {
     }
   }
 
-  #inside(data) {
+  /** Put a step where it belongs: rounds may run side by side, so it may belong before steps that began earlier. */
+  #place(step, data) {
     const owner = data.iteration_id || data.loop_id || this.graph.parent(data.node_id);
-    return this.#steps.get(owner)?.querySelector(":scope > .steps") ?? this.list;
+    const list = this.#steps.get(owner)?.querySelector(":scope > .steps") ?? this.list;
+    if (!Number.isInteger(data.iteration_index)) return list.append(step);
+    let last = this.#round(list, data.iteration_index + 1);
+    while (last.nextElementSibling?.matches(".step")) last = last.nextElementSibling;
+    last.after(step);
+  }
+
+  /** The heading of a round, in the order of their numbers. */
+  #round(list, number) {
+    const heads = [...list.querySelectorAll(":scope > .round")];
+    const found = heads.find((head) => Number(head.dataset.round) === number);
+    if (found) return found;
+    const head = make("li", "round", `Round ${number}`);
+    head.dataset.round = number;
+    list.insertBefore(head, heads.find((other) => Number(other.dataset.round) > number) ?? null);
+    return head;
   }
 
   #state(step, state) {

@@ -23,6 +23,7 @@ export class View {
     place.querySelector(".outputs")?.replaceChildren();
     place.querySelector(".made")?.replaceChildren();
     this.state = "running";
+    this.isOver = false;
   }
 
   apply({ id, event, text }) {
@@ -35,7 +36,7 @@ export class View {
   /** Nothing more comes. */
   end() {
     this.answer.end();
-    this.forms.end();
+    if (this.isOver) this.forms.end();
   }
 
   on_workflow_started() {
@@ -130,18 +131,16 @@ export class View {
 
   on_human_input_required(data) {
     this.forms.ask(data);
-    this.timeline.mark(data.node_id, "paused");
+    this.timeline.wait(data.node_id);
     this.graph.set(data.node_id, "paused");
   }
 
   on_human_input_form_filled(data) {
-    this.forms.close(data.node_id, `Answered: ${data.action_text}`);
-    this.timeline.mark(data.node_id, "running");
+    this.forms.close(data.form_id, `Answered: ${data.action_text || data.action_id}`);
   }
 
   on_human_input_form_timeout(data) {
-    this.forms.close(data.node_id, "Nobody answered in time.");
-    this.timeline.mark(data.node_id, "running");
+    this.forms.close(data.form_id, "Nobody answered in time.");
   }
 
   on_workflow_paused({ reasons }) {
@@ -170,6 +169,7 @@ export class View {
 
   #over(state, { elapsed_time: seconds, total_tokens: tokens, error }) {
     this.state = state;
+    this.isOver = true;
     const facts = [WORDS[state] ?? state];
     if (seconds !== undefined) facts[0] += ` after ${took(seconds)}`;
     if (tokens) facts.push(`${tokens} tokens`);
