@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg2  # type: ignore[import-untyped]
 from yoyo import read_migrations
 from yoyo.backends import DatabaseBackend
 from yoyo.connections import parse_uri
@@ -59,6 +58,8 @@ def _apply(kind: type[DatabaseBackend], url: str) -> list[str]:
 
 @contextmanager
 def _advisory_lock(url: str) -> Iterator[None]:
+    import psycopg2  # type: ignore[import-untyped]
+
     connection = psycopg2.connect(url)
     try:
         with connection.cursor() as cursor:

@@ -11,8 +11,10 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import snowballstemmer
+if TYPE_CHECKING:
+    import snowballstemmer
 
 _WORD = re.compile(r"[^\W_]+")
 # Scripts that write no spaces: Han, Hiragana, Katakana, Hangul, Thai, Lao, Khmer, Myanmar.
@@ -70,5 +72,7 @@ def _hex(word: str) -> str:
 def _stemmer() -> snowballstemmer.stemmer:
     # It keeps state while it works: one for each thread.
     if not hasattr(_local, "stemmer"):
+        import snowballstemmer  # here, because it brings the words of every language with it
+
         _local.stemmer = snowballstemmer.stemmer("english")
     return _local.stemmer

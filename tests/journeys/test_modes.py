@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import httpx
@@ -75,7 +73,7 @@ def test_a_cut_stream_goes_on_where_it_was_cut_and_stop_ends_it(live: Live, app_
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "completion"])
 def test_a_conversation_goes_on_for_its_owner_only(live: Live, app_ids: dict[str, str], mode: str) -> None:
     app_id, body = app_ids[mode], EXAMPLES[mode][1]
-    operator(live, "apps", "access", app_id, "public")
+    live.operator("apps", "access", app_id, "public")
     try:
         first = run(live, live.ada, app_id, body)
         conversation = first[0].data["conversation_id"]
@@ -88,7 +86,7 @@ def test_a_conversation_goes_on_for_its_owner_only(live: Live, app_ids: dict[str
             )
             assert refused.status_code == 404
     finally:
-        operator(live, "apps", "access", app_id, "private_all")
+        live.operator("apps", "access", app_id, "private_all")
 
 
 def test_an_agents_thoughts_and_tools_are_told_over_http(live: Live, app_ids: dict[str, str]) -> None:
@@ -103,7 +101,7 @@ def test_an_agents_thoughts_and_tools_are_told_over_http(live: Live, app_ids: di
 
 def test_an_external_person_goes_on_with_a_conversation_of_their_own(live: Live, app_ids: dict[str, str]) -> None:
     app_id, body = app_ids["chat"], EXAMPLES["chat"][1]
-    operator(live, "apps", "access", app_id, "public")
+    live.operator("apps", "access", app_id, "public")
     try:
         url = f"{live.api}/apps/{app_id}/run"
         with httpx.stream("POST", url, headers=live.external, json=body, timeout=30) as stream:
@@ -113,11 +111,4 @@ def test_an_external_person_goes_on_with_a_conversation_of_their_own(live: Live,
             assert {event.data["conversation_id"] for event in read(stream)} == {conversation}
         assert httpx.post(url, headers=live.ada.headers, json=going_on).status_code == 404
     finally:
-        operator(live, "apps", "access", app_id, "private_all")
-
-
-def operator(live: Live, *words: str) -> None:
-    """Run a command as the operator does."""
-    command = [sys.executable, "-c", "from server.cli import main; main()", *words]
-    done = subprocess.run(command, env=live.environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+        live.operator("apps", "access", app_id, "private_all")
