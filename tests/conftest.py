@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from tests.doubles import FakeClock, FakeIds
 from tests.world import World, build
 
 FULL_EFFORT = accounts._hasher
+
+# Where Python may write no bytecode (many images say so), each worker and each server that a test starts would compile
+# every library anew: they share what they compile, in a folder of its own.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode"))
 
 
 @pytest.fixture

@@ -27,6 +27,10 @@ class ChatServer:
 
     def __init__(self) -> None:
         self.url = ""
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: nothing was asked."""
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.left = threading.Event()

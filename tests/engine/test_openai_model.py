@@ -46,12 +46,18 @@ WEATHER = PromptMessageTool(
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "age": {"type": "integer"}}}
 
 
-@pytest.fixture
-def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
-    """A strict server; the variable CHAT_KEY holds its key."""
-    monkeypatch.setenv("CHAT_KEY", KEY)
+@pytest.fixture(scope="module")
+def running() -> Iterator[ChatServer]:
     with serving() as server:
         yield server
+
+
+@pytest.fixture
+def chat(running: ChatServer, monkeypatch: pytest.MonkeyPatch) -> ChatServer:
+    """A strict server that was asked nothing yet; the variable CHAT_KEY holds its key."""
+    monkeypatch.setenv("CHAT_KEY", KEY)
+    running.forget()
+    return running
 
 
 def model(chat: ChatServer, name: str = "any", cancel: CancelToken | None = None, **settings: Any) -> Any:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -20,14 +19,15 @@ from tests.journeys.conftest import ROOT
 DEMO = [sys.executable, "-c", "from server.cli import main; main()", "demo"]
 
 
-@pytest.fixture
-def printed(tmp_path: Path) -> Iterator[str]:
-    """What the demo prints before and while it listens; its state stays in ``tmp_path``."""
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What the demo prints before and while it listens; its state stays in a folder of its own."""
+    folder = tmp_path_factory.mktemp("demo")
     environment = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
-    port, said = free_port(), tmp_path / "said.txt"
+    port, said = free_port(), folder / "said.txt"
     with said.open("w") as out:
         process = subprocess.Popen(
-            [*DEMO, "--dir", str(tmp_path / "state"), "--port", str(port)],
+            [*DEMO, "--dir", str(folder / "state"), "--port", str(port)],
             cwd=ROOT,
             env=environment,
             stdout=out,
