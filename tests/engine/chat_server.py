@@ -40,6 +40,7 @@ class ChatServer:
         return Starlette(routes=[Route("/v1/chat/completions", self.complete, methods=["POST"])])
 
     async def complete(self, request: Request) -> Response:
+        left = self.left  # of this test: a reader may leave when the next one has begun
         body = await request.json()
         self.requests.append(body)
         self.keys.append(request.headers.get("authorization"))
@@ -69,16 +70,16 @@ class ChatServer:
         if name == "html":
             return PlainTextResponse("<html>Welcome!</html>")
         if name == "silent":
-            await self._until_left(request)
+            await self._until_left(request, left)
             return PlainTextResponse("")
-        return StreamingResponse(self.stream(name, request), media_type="text/event-stream")
+        return StreamingResponse(self.stream(name, request, left), media_type="text/event-stream")
 
-    async def stream(self, name: str, request: Request) -> AsyncIterator[bytes]:
+    async def stream(self, name: str, request: Request, left: threading.Event) -> AsyncIterator[bytes]:
         try:
             async for piece in self.pieces(name, request):
                 yield piece
         finally:
-            self.left.set()
+            left.set()
 
     async def pieces(self, name: str, request: Request) -> AsyncIterator[bytes]:
         for delta in SCRIPTS.get(name, [{"content": "Hello"}, {"content": " there"}]):
@@ -101,10 +102,10 @@ class ChatServer:
             yield _event(choices=[], usage=usage)
         yield b"data: [DONE]\n\n"
 
-    async def _until_left(self, request: Request) -> None:
+    async def _until_left(self, request: Request, left: threading.Event) -> None:
         while not await request.is_disconnected():
             await asyncio.sleep(0.02)
-        self.left.set()
+        left.set()
 
 
 def _call(index: int, **function: str) -> dict[str, Any]:
