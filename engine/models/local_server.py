@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.models.backend import Backend
 from engine.models.errors import InvokeServerUnavailableError
-from engine.models.table import Backend
 
 _LOAD_SECONDS = 120
 HOW = (

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.models.table import Backend, ModelTable, Rule, load_table
+from engine.models.backend import Backend
+from engine.models.table import ModelTable, Rule, load_table
 from engine.models.used import models_of
 from tests.engine.graphs import chat_document, document, edge, llm, node
 

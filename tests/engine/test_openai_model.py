@@ -33,8 +33,9 @@ from graphon.model_runtime.errors.invoke import (
 
 from engine import runs
 from engine.cancel import Cancelled, CancelToken
+from engine.models.backend import Backend
 from engine.models.registry import adapter
-from engine.models.table import Backend, Choice, ModelTable, Rule
+from engine.models.table import Choice, ModelTable, Rule
 from tests.engine.chat_server import KEY, ChatServer, serving
 from tests.engine.graphs import chat_document, document, edge, end, llm, node
 

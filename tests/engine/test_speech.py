@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from engine.config_document import config_warnings
-from engine.models.table import BUILT_IN, ModelTable
+from engine.models.backend import BUILT_IN
+from engine.models.table import ModelTable
 from engine.speech import spoken
 from tests.engine.conftest import Bench
 from tests.engine.graphs import chat_document
