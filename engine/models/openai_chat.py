@@ -7,14 +7,11 @@ retries are switched off, because they sleep where a run's end cannot wake them.
 from __future__ import annotations
 
 import logging
-import ssl
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-import httpcore2
 import httpx2
 import openai
 from graphon.model_runtime.entities.llm_entities import LLMResultChunk
@@ -22,9 +19,11 @@ from graphon.model_runtime.entities.message_entities import PromptMessage, Promp
 
 from engine.cancel import Cancelled, CancelToken
 from engine.models.base import BaseModelAdapter, tool_call, wanted_schema
-from engine.models.errors import InvokeError, InvokeServerUnavailableError
+from engine.models.errors import InvokeError
+from engine.models.openai_answer import Answer
 from engine.models.openai_errors import is_passing, told, wait_of
 from engine.models.openai_messages import messages_of, schema_format, told_schema, tools_of
+from engine.models.openai_network import Transport, without_key
 from engine.models.table import Choice
 from engine.sockets import KeptSockets
 
@@ -36,43 +35,6 @@ _PARAMETERS = frozenset(
         "seed", "reasoning_effort", "verbosity", "logit_bias",
     }
 )  # fmt: skip
-
-
-class _Network(httpcore2.SyncBackend):
-    """Opens connections that the end of the run can break."""
-
-    def __init__(self, kept: KeptSockets) -> None:
-        super().__init__()
-        self._kept = kept
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
-        self._kept.keep(stream)
-        return stream
-
-
-class _Transport(httpx2.HTTPTransport):
-    """The library's transport over our connections."""
-
-    def __init__(self, network: _Network) -> None:
-        self._pool = httpcore2.ConnectionPool(ssl_context=_ssl_context(), network_backend=network)
-
-
-def _without_key(request: httpx2.Request) -> None:
-    request.headers.pop("Authorization", None)
-
-
-@cache
-def _ssl_context() -> ssl.SSLContext:
-    # Reading the certificate authorities takes longer than most requests: once per process.
-    return httpx2.create_ssl_context()
 
 
 class OpenAIModel(BaseModelAdapter):
@@ -98,7 +60,7 @@ class OpenAIModel(BaseModelAdapter):
         """Yield the answer as it arrives."""
         began = time.perf_counter()
         request = self.request(messages, {**self.parameters, **parameters}, tools, stop)
-        answer = _Answer()
+        answer = Answer()
         index = 0
         with self._client() as client:
             for event in self._events(client, request):
@@ -156,11 +118,11 @@ class OpenAIModel(BaseModelAdapter):
         try:
             with (
                 self.cancel.hook(kept.abort),
-                httpx2.Client(transport=_Transport(_Network(kept)), timeout=timeout) as http,
+                httpx2.Client(transport=Transport(kept), timeout=timeout) as http,
             ):
                 if key is None:
                     # The library insists on one; a server that wants none is not shown a made-up one.
-                    http.event_hooks["request"] = [_without_key]
+                    http.event_hooks["request"] = [without_key]
                 yield openai.OpenAI(
                     api_key=key or "none",
                     base_url=url,
@@ -197,62 +159,3 @@ class OpenAIModel(BaseModelAdapter):
             # A connection that the run's end broke looks like the end of the stream.
             self.cancel.check()
             return
-
-
-class _Answer:
-    """Puts the pieces of a streamed answer together."""
-
-    def __init__(self) -> None:
-        self.calls: list[dict[str, str]] = []
-        self.finish_reason: str | None = None
-        self.prompt_tokens = self.completion_tokens = 0
-        self._thinking = self._heard = False
-
-    def add(self, event: Any) -> Iterator[str]:
-        """Take one event in; yields the text it holds, thoughts between ``<think>`` and ``</think>``."""
-        self._heard = True
-        if event.usage is not None:
-            self.prompt_tokens = event.usage.prompt_tokens or 0
-            self.completion_tokens = event.usage.completion_tokens or 0
-        for choice in event.choices or []:
-            if choice.index not in (0, None):
-                continue
-            self.finish_reason = choice.finish_reason or self.finish_reason
-            delta = choice.delta
-            if delta is None:
-                continue
-            extra = delta.model_extra or {}
-            # No part of the protocol: DeepSeek, vLLM and llama.cpp say the one, OpenRouter the other.
-            thought = extra.get("reasoning_content") or extra.get("reasoning")
-            if isinstance(thought, str) and thought:
-                yield thought if self._thinking else f"<think>{thought}"
-                self._thinking = True
-            text = delta.content or getattr(delta, "refusal", None)
-            if text:
-                yield self._close() + text
-            for call in delta.tool_calls or []:
-                self._call(call)
-
-    def rest(self) -> Iterator[str]:
-        """Yield what is still owed at the end. Raises if the server said nothing at all."""
-        if not self._heard:
-            raise InvokeServerUnavailableError("The model's answer was empty")
-        if self._thinking:
-            yield self._close()
-
-    def _close(self) -> str:
-        closing = "</think>\n" if self._thinking else ""
-        self._thinking = False
-        return closing
-
-    def _call(self, delta: Any) -> None:
-        place = delta.index if isinstance(delta.index, int) else len(self.calls)
-        # Some servers give every call the index 0 and tell them apart by their ids.
-        known = self.calls[place] if place < len(self.calls) else None
-        if known is None or (delta.id and known["id"] and delta.id != known["id"]):
-            known = {"id": "", "name": "", "arguments": ""}
-            self.calls.append(known)
-        known["id"] = delta.id or known["id"]
-        if delta.function is not None:
-            known["name"] += delta.function.name or ""
-            known["arguments"] += delta.function.arguments or ""

@@ -1,0 +1,67 @@
+"""A streamed answer of the chat completions protocol, put together from its pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine.models.errors import InvokeServerUnavailableError
+
+
+class Answer:
+    """Puts the pieces of a streamed answer together."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, str]] = []
+        self.finish_reason: str | None = None
+        self.prompt_tokens = self.completion_tokens = 0
+        self._thinking = self._heard = False
+
+    def add(self, event: Any) -> Iterator[str]:
+        """Take one event in; yields the text it holds, thoughts between ``<think>`` and ``</think>``."""
+        self._heard = True
+        if event.usage is not None:
+            self.prompt_tokens = event.usage.prompt_tokens or 0
+            self.completion_tokens = event.usage.completion_tokens or 0
+        for choice in event.choices or []:
+            if choice.index not in (0, None):
+                continue
+            self.finish_reason = choice.finish_reason or self.finish_reason
+            delta = choice.delta
+            if delta is None:
+                continue
+            extra = delta.model_extra or {}
+            # No part of the protocol: DeepSeek, vLLM and llama.cpp say the one, OpenRouter the other.
+            thought = extra.get("reasoning_content") or extra.get("reasoning")
+            if isinstance(thought, str) and thought:
+                yield thought if self._thinking else f"<think>{thought}"
+                self._thinking = True
+            text = delta.content or getattr(delta, "refusal", None)
+            if text:
+                yield self._close() + text
+            for call in delta.tool_calls or []:
+                self._call(call)
+
+    def rest(self) -> Iterator[str]:
+        """Yield what is still owed at the end. Raises if the server said nothing at all."""
+        if not self._heard:
+            raise InvokeServerUnavailableError("The model's answer was empty")
+        if self._thinking:
+            yield self._close()
+
+    def _close(self) -> str:
+        closing = "</think>\n" if self._thinking else ""
+        self._thinking = False
+        return closing
+
+    def _call(self, delta: Any) -> None:
+        place = delta.index if isinstance(delta.index, int) else len(self.calls)
+        # Some servers give every call the index 0 and tell them apart by their ids.
+        known = self.calls[place] if place < len(self.calls) else None
+        if known is None or (delta.id and known["id"] and delta.id != known["id"]):
+            known = {"id": "", "name": "", "arguments": ""}
+            self.calls.append(known)
+        known["id"] = delta.id or known["id"]
+        if delta.function is not None:
+            known["name"] += delta.function.name or ""
+            known["arguments"] += delta.function.arguments or ""
