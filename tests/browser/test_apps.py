@@ -222,6 +222,8 @@ def test_a_run_that_asks_a_person_waits_and_goes_on_with_the_answer(signed_in: O
     card = page.locator("#forms .form")
     expect(card).to_contain_text("Shall it <b>go</b>?", timeout=LONG)
     expect(page.get_by_role("status")).to_have_text("Waiting for an answer")
+    expect(page.locator("#runs .badge")).to_have_text("Waiting")
+    expect(page.locator(".answer")).to_have_attribute("aria-busy", "false")
     expect(page.locator("svg [data-node=review]")).to_have_attribute("data-state", "paused")
     page.reload()
     way = card.get_by_role("link", name="Answer the form")

@@ -24,10 +24,15 @@ export class Answer {
     this.node.data = text;
   }
 
-  /** Nothing more comes: readers of the screen may read it out. */
+  /** Nothing more comes, or not soon: readers of the screen may read it out. */
   end() {
     this.#draw();
     this.element.setAttribute("aria-busy", "false");
+  }
+
+  /** More comes. */
+  resume() {
+    this.element.setAttribute("aria-busy", "true");
   }
 
   #draw() {

@@ -48,6 +48,7 @@ async function watch(place, first) {
     for await (const step of follow(mode, first, again, lost)) {
       if (!task) named_by(step.event, place);
       view.apply(step);
+      badge();
     }
   } catch (error) {
     failed(error);
@@ -81,12 +82,21 @@ function named_by(event, place) {
   list();
 }
 
+/** The list says too that this run waits for somebody. */
+function badge() {
+  const found = at("runs").querySelector(`a[href="${CSS.escape(location.pathname)}"] .badge`);
+  if (!isRunning || view.isOver || !found || found.dataset.state === view.state) return;
+  found.dataset.state = view.state;
+  found.textContent = view.state === "paused" ? "Waiting" : "Running";
+}
+
 /** My runs of the app, as the server lists them now. */
 async function list() {
   const answer = await fetch(`/apps/${app}`).catch(() => null);
   if (!answer?.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("runs");
   if (fresh) at("runs").replaceWith(fresh);
+  badge();
 }
 
 function failed(error) {

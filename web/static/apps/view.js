@@ -41,6 +41,7 @@ export class View {
 
   on_workflow_started() {
     this.state = "running";
+    this.answer.resume();
   }
 
   on_message({ answer }) {
@@ -146,6 +147,7 @@ export class View {
   on_workflow_paused({ reasons }) {
     for (const reason of reasons) if (reason.TYPE === "human_input_required") this.forms.ask(reason);
     this.state = "paused";
+    this.answer.end();
     const waits = reasons.find((reason) => reason.message)?.message;
     this.say("paused", waits ? `Paused: ${waits}` : WORDS.paused);
   }
