@@ -8,6 +8,7 @@ import struct
 from typing import Any
 
 HEAD = struct.Struct(">I")
+NOT_PLAIN = "The code returned something that is not plain data, or is nested too deeply"
 
 
 def read(descriptor: int) -> Any:

@@ -18,7 +18,7 @@ import orjson
 
 from engine.cancel import CancelToken
 from engine.jsonable import jsonable
-from engine.sandbox.messages import HEAD
+from engine.sandbox.messages import HEAD, NOT_PLAIN
 
 _NURSERY = Path(__file__).with_name("nursery.py")
 _PLACES = 4
@@ -191,7 +191,7 @@ def _read(line: socket.socket, deadline: float, limit: int) -> Any:
     try:
         return orjson.loads(_exactly(line, size, deadline))
     except orjson.JSONDecodeError:
-        raise CodeRefused("The code returned something that is not plain data, or is nested too deeply") from None
+        raise CodeRefused(NOT_PLAIN) from None
 
 
 def _exactly(line: socket.socket, size: int, deadline: float) -> bytes:

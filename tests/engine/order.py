@@ -106,7 +106,7 @@ class _Checker:
             case "text_chunk" | "message":
                 selector = data.get("from_variable_selector") or event.get("from_variable_selector")
                 kind = self.kinds.get(selector[0]) if selector else None
-                if kind not in ("end", "answer", None, *CONTAINERS) and not self.begun[selector[0]]:
+                if kind not in ("start", "end", "answer", None, *CONTAINERS) and not self.begun[selector[0]]:
                     yield f"text of {selector[0]}, which has not begun"
             case "human_input_form_filled" | "human_input_form_timeout":
                 before = self.events[number - 1]
