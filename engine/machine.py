@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from engine import opening, recovery, saved, worker_name
+from engine import opening, recovery, saved, unattended, worker_name
 from engine.config import EngineConfig
 from engine.context import RunContext
 from engine.live import STOPPED, Carried, LiveRun, Outcome
@@ -18,10 +18,11 @@ from engine.speech import speaks
 from engine.timers import Timers
 from engine.workplace import workplace
 from engine.writer import Writer
-from store import checkpoints, conversations, leases
+from store import checkpoints, leases
 from store import events as stored
 from store import runs as rows
 from store.clock import current
+from store.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,13 @@ class Machine:
         self._execute(live, memory)
 
     def _queued(self, row: rows.Run) -> LiveRun | None:
-        context = opening.reopened(row)
+        try:
+            context = opening.reopened(row, self.place.sealer)
+        except Refusal as refusal:
+            if refusal.code != "app_unavailable":
+                raise
+            unattended.end(row, "failed", refusal.message)
+            return None
         if context is None:
             recovery.end_lost(row)
             return None
@@ -173,7 +180,7 @@ class Machine:
         """The context with the conversation's variables as they are now."""
         if context.conversation_id is None:
             return context
-        return replace(context, conversation_values=conversations.variables(context.conversation_id))
+        return replace(context, conversation_values=opening.values_of(context.conversation_id, self.place.sealer))
 
     def _await_turn(self, live: LiveRun) -> None:
         """Wait until the earlier runs of the conversation are over: each sees what the one before it answered."""
@@ -184,7 +191,7 @@ class Machine:
         while not live.ended.is_set() and rows.ahead_of(row):
             live.ended.wait(_TURN_SECONDS)
         if not live.ended.is_set():
-            live.take_turn(opening.with_conversation(context))
+            live.take_turn(opening.with_conversation(context, self.place.sealer))
 
     def _execute(self, live: LiveRun, memory: Saved | None) -> None:
         if memory is None:
@@ -205,7 +212,7 @@ class Machine:
             live.begin()
             from engine.execute import execute
 
-            execute(live, self.place, lambda values: opening.save_variables(context, values), memory)
+            execute(live, self.place, lambda values: opening.save_variables(context, values, self.place.sealer), memory)
         except Exception:
             logger.exception("Run %s could not be carried out", context.run_id)
             live.end("failed", "The run ended because of an internal error.")

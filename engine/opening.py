@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from engine import author_secrets
 from engine.checks import Plan
 from engine.context import RunContext
 from engine.easy_graph import as_graph
 from engine.live import Outcome
+from engine.sealing import Sealer
 from store import accounts, apps, conversations, db, events
 from store import runs as rows
 from store.app_row import App
@@ -102,16 +104,16 @@ def context_of(row: rows.Run, document: Mapping[str, Any]) -> RunContext:
     )
 
 
-def reopened(row: rows.Run) -> RunContext | None:
-    """The context of a stored run that has not begun; None when what it runs is gone."""
+def reopened(row: rows.Run, sealer: Sealer) -> RunContext | None:
+    """The context of a stored run that has not begun; None when what it runs is gone. Refusals: app_unavailable."""
     version = apps.version(row.app_id, row.version_id)
     if version is None:
         return None
-    return context_of(row, as_graph(version.definition, row.inputs, row.query))
+    return context_of(row, author_secrets.opened(as_graph(version.definition, row.inputs, row.query), sealer))
 
 
 @db.reads
-def with_conversation(context: RunContext) -> RunContext:
+def with_conversation(context: RunContext, sealer: Sealer) -> RunContext:
     """The context of a run whose turn it is: what was said before, and the conversation's variables as they are."""
     conversation_id, message_id = context.conversation_id, context.message_id
     if conversation_id is None:
@@ -119,7 +121,7 @@ def with_conversation(context: RunContext) -> RunContext:
     history = conversations.history(conversation_id, before=message_id)
     return replace(
         context,
-        conversation_values=conversations.variables(conversation_id),
+        conversation_values=values_of(conversation_id, sealer),
         dialogue_count=conversations.message_count(conversation_id, before=message_id) + 1,
         history=tuple((turn.query, turn.answer) for turn in history if turn.answer),
     )
@@ -158,10 +160,15 @@ def record_end(context: RunContext, outcome: Outcome, worker: str, first_seq: in
     return True
 
 
-def save_variables(context: RunContext, values: Mapping[str, Any]) -> None:
+def values_of(conversation_id: str, sealer: Sealer) -> dict[str, Any]:
+    """A conversation's variables, as a run sees them."""
+    return author_secrets.recalled(conversations.variables(conversation_id), sealer)
+
+
+def save_variables(context: RunContext, values: Mapping[str, Any], sealer: Sealer) -> None:
     """Store all variables of the run's conversation."""
     if context.conversation_id is not None:
-        conversations.save_variables(context.conversation_id, dict(values))
+        conversations.save_variables(context.conversation_id, author_secrets.kept(values, context.document, sealer))
 
 
 def _name(query: str, auto: bool) -> str:

@@ -12,9 +12,10 @@ import gc
 import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from engine import files, recovery, unattended
+from engine import author_secrets, files, recovery, unattended
 from engine import follow as reading
 from engine.address_guard import AddressGuard
 from engine.checks import plan
@@ -77,6 +78,7 @@ def start(app: App, version: apps.Version | None, caller: Caller, body: Mapping[
     if chosen.closed:
         raise Refusal("service_unavailable", "The server is shutting down.", headers={"Retry-After": "5"})
     planned = plan(app, version, caller, body)
+    planned = replace(planned, document=author_secrets.opened(planned.document, chosen.place.sealer))
     context, row = open_run(app, caller, planned, chosen.place.worker, chosen.config.lease_seconds)
     chosen.start(context)
     return row

@@ -49,7 +49,7 @@ def import_apps(
             fail(f"{author.email} does not belong to the workspace {where or '(none)'}")
         rows = []
         for path, one in loaded:
-            made = import_one(where, author.id, path, one, tag or [], publish)
+            made = import_one(where, author.id, path, one, tag or [], publish, current.secret())
             answers = answered_by(table, one.document)
             rows.append({"id": made.id, "name": made.name, "mode": made.mode, "file": str(path), "models": answers})
             for warning in one.warnings:
@@ -57,9 +57,16 @@ def import_apps(
         show(rows, output)
 
 
-def import_one(workspace_id: str, author_id: str, path: Path, one: Any, tags: list[str], publish: bool) -> App:
-    """Store one loaded definition (``engine.definition.Definition``), published or as a draft."""
+def import_one(
+    workspace_id: str, author_id: str, path: Path, one: Any, tags: list[str], publish: bool, secret_key: str
+) -> App:
+    """Store one loaded definition (``engine.definition.Definition``), published or as a draft.
+
+    The values of its secret variables are sealed with the server's key, and left out of the text that is exported.
+    """
     import store.apps
+    from engine import author_secrets
+    from engine.sealing import Sealer
 
     made = store.apps.create(
         workspace_id,
@@ -67,8 +74,8 @@ def import_one(workspace_id: str, author_id: str, path: Path, one: Any, tags: li
         name=one.name,
         mode=one.mode,
         description=one.description,
-        definition=one.document,
-        source=path.read_text(encoding="utf-8"),
+        definition=author_secrets.sealed(one.document, Sealer(secret_key)),
+        source=author_secrets.blanked(path.read_text(encoding="utf-8")),
         tags=tags,
     )
     if publish:
@@ -98,7 +105,7 @@ def list_apps(output: Output = Format.table) -> None:
 
 @app.command()
 def export(app_id: AppId) -> None:
-    """Print the definition as it was imported."""
+    """Print the definition as it was imported, without the values of its secret variables."""
     import store.apps
 
     with opened():

@@ -77,7 +77,7 @@ def _prepare(current: Settings) -> str:
         if owner is None:
             owner = store.accounts.create(DEMO_EMAIL, "Demo Owner", password)
             store.workspaces.create("Demo workspace", owner.id)
-            _import_examples(owner)
+            _import_examples(owner, current.secret())
         else:
             store.accounts.set_password(owner.id, password)
         token, _ = store.sessions.mint(
@@ -113,7 +113,7 @@ curl -sN {api}/apps/{app_id}/run -H "Authorization: Bearer $TOKEN" \\
 """
 
 
-def _import_examples(owner: Account) -> None:
+def _import_examples(owner: Account, secret_key: str) -> None:
     import store.workspaces
     from engine import definition
     from server.commands.apps import import_one
@@ -122,4 +122,4 @@ def _import_examples(owner: Account) -> None:
     if workspace_id is None:
         return
     for path in sorted(EXAMPLES.glob("*.yml"), reverse=True):
-        import_one(workspace_id, owner.id, path, definition.load(path.read_bytes()), ["example"], publish=True)
+        import_one(workspace_id, owner.id, path, definition.load(path.read_bytes()), ["example"], True, secret_key)
