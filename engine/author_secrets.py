@@ -54,6 +54,7 @@ def opened(document: Mapping[str, Any], sealer: Sealer) -> dict[str, Any]:
 
 def blanked(source: str) -> str:
     """Return the text of a definition that can be read, with the values of its secret variables left empty."""
+    source = source.removeprefix("\ufeff")
     value, root = read(source)
     if root is None:
         items = ((value or {}).get("workflow") or {}).get("environment_variables") or []

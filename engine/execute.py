@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -84,9 +85,14 @@ def execute(
         _run(live, place, save, saved)
     except GraphRefused as error:
         live.end("failed", str(error))
-    except Exception:
-        logger.exception("Run %s broke", live.context.run_id)
+    except Exception as error:
+        _report(live, "Run %s broke: %s", error)
         live.end("failed", INTERNAL)
+
+
+def _report(live: LiveRun, message: str, error: Exception) -> None:
+    """Log an error of ours: its text may quote what the run worked on, so the run's secrets are taken out."""
+    logger.error(message, live.context.run_id, live.clean("".join(traceback.format_exception(error))))
 
 
 def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None], saved: Saved | None) -> None:
@@ -113,7 +119,7 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
         save(dict(values))
 
     def broke(error: Exception) -> None:
-        logger.error("Run %s: an event could not be sent", context.run_id, exc_info=error)
+        _report(live, "Run %s: an event could not be sent: %s", error)
         live.end("failed", INTERNAL)
 
     publish = _Publisher(live, mapper, place.config.max_execution_steps, saved.steps if saved else 0)
@@ -126,7 +132,7 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     if isinstance(mapper, Mapper):
         if saved is not None:
             mapper.loads(saved.mapper)
-            live.replaced = mapper.replaced
+            live.said.replaced = mapper.replaced
         still = Standstill(live, place, engine, mapper, layer, desk, lambda: publish.steps)
         pauses = Pauses(live, gate, still)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import orjson
 
@@ -17,8 +16,11 @@ from engine.failures import INTERNAL
 from engine.jsonable import jsonable
 from engine.knowledge.citations import Citations
 from engine.log import EventLog
+from engine.masking import secrets_of
+from engine.outcome import Carried, Outcome, Progress
 from engine.payloads import Payloads
 from engine.run_files import RunFiles, shown
+from engine.said import Said
 from engine.speech import spoken
 from engine.wire import Wire
 from engine.writer import Writer
@@ -26,45 +28,6 @@ from engine.writer import Writer
 logger = logging.getLogger(__name__)
 
 STOPPED = "Stopped by user."
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended, as stored and as its last event says. ``answer`` is a chat's text."""
-
-    status: str
-    outputs: dict[str, Any]
-    error: str | None
-    elapsed: float
-    tokens: int
-    steps: int
-    exceptions: int
-    usage: dict[str, int]
-    answer: str
-    resources: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Progress(Protocol):
-    """What the engine can tell about a run at any moment; None until the engine exists."""
-
-    def figures(self) -> tuple[int, int, int, dict[str, int]]:
-        """Return total tokens, steps, handled exceptions, and the tokens by kind."""
-
-    def outputs(self) -> dict[str, Any]:
-        """Return the outputs so far."""
-
-    def close_open(self, status: str, error: str | None) -> Iterable[dict[str, Any]]:
-        """Return a last event for each node still at work."""
-
-
-@dataclass(frozen=True)
-class Carried:
-    """What a run brings along from the process that ran it before; nothing for a new one."""
-
-    answer: str = ""
-    elapsed: float = 0.0
-    resumes: bool = False
-    citations: Sequence[dict[str, Any]] = ()
 
 
 class LiveRun:
@@ -94,12 +57,10 @@ class LiveRun:
         self._began = time.monotonic()
         self._started = False
         self._carried = carried
-        self._answer: list[str] = [carried.answer] if carried.answer else []
+        self.said = Said(carried.answer, secrets_of(context.document))
         self._bytes, self._max_bytes = 0, max_bytes
         self._speaks = speaks
         self._release: Callable[[], None] | None = None
-        # Whether the author's answer took the place of what the run says.
-        self.replaced = False
         # The file values of what the model of an app without a workflow made beside its text.
         self.made: list[dict[str, Any]] = []
         self.citations = Citations(context.document, carried.citations)
@@ -130,16 +91,7 @@ class LiveRun:
         with self._lock:
             if self.ended.is_set():
                 return
-            for payload in produce():
-                if payload["event"] in ("message", "agent_message"):
-                    self._answer.append(payload["answer"])
-                elif payload["event"] == "message_replace":
-                    self._answer = [payload["answer"]]
-                    self.replaced = self.replaced or bool(payload["reason"])
-                elif payload["event"] == "text_replace":
-                    self._answer = [payload["data"]["text"]]
-                elif payload["event"] == "text_chunk":
-                    self._answer.append(payload["data"]["text"])
+            for payload in self.said.veiled(produce()):
                 self._put(payload)
                 if self._bytes > self._max_bytes:
                     self.end("failed", f"Aborted: Maximum output size exceeded: more than {self._max_bytes} bytes", {})
@@ -160,6 +112,7 @@ class LiveRun:
         with self._lock:
             if self.ended.is_set():
                 return False
+            self._tell_kept()
             texts = [self._text(payload) for payload in produce()]
             if not self.log.halt(texts, lambda first: store(first, texts), last=last):
                 return False
@@ -200,7 +153,7 @@ class LiveRun:
     @property
     def answer(self) -> str:
         """The text told so far."""
-        return "".join(self._answer)
+        return self.said.text
 
     def end(self, status: str, error: str | None = None, outputs: Mapping[str, Any] | None = None) -> bool:
         """End the run: last events, then the store, then the readers. Returns False if it had ended already.
@@ -214,6 +167,7 @@ class LiveRun:
             if self.ended.is_set():
                 return False
             self.begin()
+            self._tell_kept()
             self.ended.set()
             outcome = self._outcome(status, error, outputs)
             last = self._last_events(outcome)
@@ -223,7 +177,12 @@ class LiveRun:
         self.cancel.trip(error or status)
         return True
 
+    def _tell_kept(self) -> None:
+        for payload in self.said.kept():
+            self._put(payload)
+
     def _put(self, payload: dict[str, Any]) -> None:
+        self.said.note(payload)
         text = self._text(payload)
         self._bytes += len(text)
         self.log.append(text)
@@ -238,7 +197,7 @@ class LiveRun:
         found = jsonable(dict(outputs or {}))
         if self.context.is_chat and status not in ("succeeded", "partial-succeeded") and answer:
             found = {"answer": answer, "files": []}
-        elif self.replaced:
+        elif self.said.replaced:
             found["answer"] = answer
         if self.made:
             found["files"] = self.made

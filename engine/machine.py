@@ -10,8 +10,9 @@ from dataclasses import replace
 from engine import opening, recovery, saved, unattended, worker_name
 from engine.config import EngineConfig
 from engine.context import RunContext
-from engine.live import STOPPED, Carried, LiveRun, Outcome
+from engine.live import STOPPED, LiveRun
 from engine.log import EventLog
+from engine.outcome import Carried, Outcome
 from engine.saved import Saved
 from engine.sealing import SealBroken
 from engine.speech import speaks

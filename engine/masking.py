@@ -35,6 +35,37 @@ class Mask:
         return text
 
 
+class Veil:
+    """Takes secrets out of text that comes in pieces: the possible beginning of one is kept back until it is known."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = sorted({one for one in secrets if len(one) >= _SHORTEST}, key=len, reverse=True)
+        self._kept = ""
+
+    def __bool__(self) -> bool:
+        return bool(self._secrets)
+
+    def pass_on(self, piece: str) -> str:
+        """Return what can be shown now."""
+        text = self._kept + piece
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        begun = max((_begun(text, secret) for secret in self._secrets), default=0)
+        self._kept = text[len(text) - begun :]
+        return text[: len(text) - begun]
+
+    def rest(self) -> str:
+        """Return what was kept back, when nothing follows it."""
+        rest, self._kept = self._kept, ""
+        return rest
+
+
+def _begun(text: str, secret: str) -> int:
+    """How many characters at the end of the text a secret may begin with."""
+    most = min(len(text), len(secret) - 1)
+    return next((size for size in range(most, 0, -1) if text.endswith(secret[:size])), 0)
+
+
 def secrets_of(document: Mapping[str, Any]) -> list[str]:
     """Return the values of the definition's secret environment variables."""
     items = document.get("environment_variables") or []

@@ -12,7 +12,7 @@ from engine import author_secrets
 from engine.checks import Plan
 from engine.context import RunContext
 from engine.easy_graph import as_graph
-from engine.live import Outcome
+from engine.outcome import Outcome
 from engine.sealing import Sealer
 from store import accounts, apps, conversations, db, events
 from store import runs as rows
