@@ -14,10 +14,11 @@ from engine.context import RunContext
 from engine.easy_graph import as_graph
 from engine.outcome import Outcome
 from engine.sealing import Sealer
-from store import accounts, apps, conversations, db, events
+from store import accounts, apps, conversations, db, events, idempotency
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
+from store.idempotency import Claim
 from store.refusal import Refusal
 
 MOST_WAITING = 8  # runs of one conversation at a time: the others would hold threads
@@ -26,9 +27,14 @@ _SHORT, _LONG = 20, 50  # characters of a conversation's name
 
 @db.writes
 def open_run(
-    app: App, caller: Caller, plan: Plan, worker: str = "", lease_seconds: float = 0
-) -> tuple[RunContext, rows.Run]:
-    """Store a run that ``worker`` is about to start; for a chat also its message, and its conversation if new."""
+    app: App, caller: Caller, plan: Plan, worker: str = "", lease_seconds: float = 0, claim: Claim | None = None
+) -> tuple[RunContext | None, rows.Run]:
+    """Store a run that ``worker`` is about to start; for a chat also its message, and its conversation if new.
+
+    The context is None when the request with this ``claim`` has begun the run before.
+    """
+    if claim is not None and (begun := idempotency.run_of(claim)):
+        return None, rows.begun(begun)
     conversation, message_id = plan.conversation, None
     if app.mode != "workflow":
         if conversation is None:
@@ -53,6 +59,8 @@ def open_run(
         worker=worker,
         lease_seconds=lease_seconds,
     )
+    if claim is not None:
+        idempotency.keep(claim, row.id)
     context = RunContext(
         run_id=row.id,
         task_id=row.task_id,

@@ -24,11 +24,10 @@ from engine.keeper import Keeper
 from engine.live import STOPPED
 from engine.machine import Machine
 from engine.opening import open_run
-from store import apps
+from store import apps, idempotency
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
-from store.refusal import Refusal
 
 
 class _Engine:
@@ -67,20 +66,27 @@ def warm() -> None:
     threading.Thread(target=_import_engine, name="run-warm", daemon=True).start()
 
 
-def start(app: App, version: apps.Version | None, caller: Caller, body: Mapping[str, Any]) -> rows.Run:
+def start(
+    app: App, version: apps.Version | None, caller: Caller, body: Mapping[str, Any], key: str | None = None
+) -> rows.Run:
     """Check a request to run an app, store the run and start it; returns the stored run (`store.runs.Run`).
 
-    ``version`` is the app's published version, None when it has none; ``body`` is a checked
-    ``AppRunRequest``. Refusals: those of `engine.checks.plan`, and service_unavailable while the server shuts
-    down.
+    ``version`` is the app's published version, None when it has none; ``body`` is a checked ``AppRunRequest``. The
+    caller's same request with the same ``key`` gets the run that the first one began. Refusals: those of
+    `engine.checks.plan`, idempotency_conflict, and service_unavailable while the server shuts down.
     """
+    claim = idempotency.claim(caller, app.id, key, body) if key else None
+    # Before anything is checked: what was good enough to begin a run may not be so any more.
+    if claim is not None and (begun := idempotency.run_of(claim)):
+        return rows.begun(begun)
     chosen = machine()
     if chosen.closed:
         raise Refusal("service_unavailable", "The server is shutting down.", headers={"Retry-After": "5"})
     planned = plan(app, version, caller, body)
     planned = replace(planned, document=author_secrets.opened(planned.document, chosen.place.sealer))
-    context, row = open_run(app, caller, planned, chosen.place.worker, chosen.config.lease_seconds)
-    chosen.start(context)
+    context, row = open_run(app, caller, planned, chosen.place.worker, chosen.config.lease_seconds, claim)
+    if context is not None:
+        chosen.start(context)
     return row
 
 

@@ -21,10 +21,10 @@ from store.refusal import Refusal
 from store.runs import Run
 
 
-def run_app(user: Caller, app_id: str, body: dict[str, Any]) -> Response:
+def run_app(user: Caller, app_id: str, body: dict[str, Any], idempotency_key: str | None = None) -> Response:
     """Operation ``runApp``: everything that can be refused is refused before the stream begins."""
     app = store.apps.visible(user, app_id)
-    run = runs.start(app, store.apps.version(app_id, None), user, body)
+    run = runs.start(app, store.apps.version(app_id, None), user, body, idempotency_key)
     return stream.response(run.id, holds=_holds(user))
 
 

@@ -34,6 +34,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The method is not supported here."),
     "not_acceptable": (406, "None of the accepted media types can be served."),
     "conflict": (409, "The request conflicts with the current state."),
+    "idempotency_conflict": (409, "This Idempotency-Key began a run with another body."),
     "already_resolved": (409, "Somebody has already answered this."),
     "human_input_form_submitted": (412, "This form has already been submitted."),
     "human_input_form_expired": (412, "This form has expired."),

@@ -122,10 +122,7 @@ def create(
         now + round(lease_seconds * 1_000_000),
         sql.to_json(list(files)) if files else None,
     )
-    made = _get(run_id)
-    if made is None:
-        raise RuntimeError("a run that was just stored cannot be read")
-    return made
+    return begun(run_id)
 
 
 @db.reads
@@ -153,6 +150,15 @@ def first_of(caller: Caller, app_id: str, conversation_id: str) -> Run | None:
 def for_worker(run_id: str) -> Run | None:
     """A run by id, asking nobody's permission: for the code that executes it, never for a handler."""
     return _get(run_id)
+
+
+@db.reads
+def begun(run_id: str) -> Run:
+    """A run that is known to be there; RuntimeError if it is not."""
+    found = _get(run_id)
+    if found is None:
+        raise RuntimeError(f"run {run_id} is gone")
+    return found
 
 
 @db.reads

@@ -73,6 +73,16 @@ def declare(base: Any) -> None:
         payload = Required(LongStr, autostrip=False)
         PrimaryKey(run_id, seq)
 
+    class IdempotencyKey(base):
+        _table_ = "idempotency_keys"
+        subject = Required(str)
+        app_id = Required(str)
+        key_hash = Required(str)
+        body_hash = Required(str)
+        run_id = Required(str)
+        created_at = Required(int, size=64)
+        PrimaryKey(subject, app_id, key_hash)
+
     class Audit(base):
         _table_ = "audit"
         id = PrimaryKey(str)

@@ -6,6 +6,7 @@ Whether a request is changed depends on nothing but its own content, so that a f
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from typing import Any
 
@@ -63,6 +64,9 @@ class Steering:
         self._put(case.body, "client_id", lambda: CLIENT)
         if case.operation.definition.raw["operationId"] == "runApp" and isinstance(case.body, dict):
             case.body = {**case.body, "workflow_id": None, "conversation_id": None, "files": [], **CHAT}
+            if "Idempotency-Key" in (case.headers or {}):
+                # A key of the body's own: the same request comes again, another one does not collide with it.
+                case.headers["Idempotency-Key"] = hashlib.sha256(repr(case.body).encode()).hexdigest()
         if COOKIE in (case.cookies or {}):
             case.headers["X-CSRF-Token"] = ground.csrf_token()
 

@@ -32,11 +32,17 @@ def read(response: httpx.Response, stop_after: int | None = None) -> list[Event]
     return found
 
 
-def run(live: Live, person: Person, app_id: str, body: dict[str, Any], stop_after: int | None = None) -> list[Event]:
-    """Start a run and read its stream."""
-    with httpx.stream(
-        "POST", f"{live.api}/apps/{app_id}/run", json=body, headers=person.headers, timeout=30
-    ) as response:
+def run(
+    live: Live,
+    person: Person,
+    app_id: str,
+    body: dict[str, Any],
+    stop_after: int | None = None,
+    key: str | None = None,
+) -> list[Event]:
+    """Start a run and read its stream; ``key`` is the request's ``Idempotency-Key``."""
+    headers = person.headers | ({"Idempotency-Key": key} if key else {})
+    with httpx.stream("POST", f"{live.api}/apps/{app_id}/run", json=body, headers=headers, timeout=30) as response:
         if response.status_code != 200:
             response.read()
             raise AssertionError(response.text)
