@@ -21,8 +21,11 @@ _EMPTY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def node_data(node: Node) -> None:
-    """Mend one node's ``data`` in place: null titles, numeric versions, tool parameters, case ids."""
+def node_data(node: Node, warnings: list[str]) -> None:
+    """Mend one node's ``data`` in place: null titles, numeric versions, tool parameters, cases, what is required now.
+
+    What an author would look for in vain is told in ``warnings``.
+    """
     data = node["data"]
     for key in ("title", "desc", "version"):
         if key in data and not isinstance(data[key], str):
@@ -34,8 +37,22 @@ def node_data(node: Node) -> None:
         if key in data and not data[key]:
             del data[key]
     if data["type"] == "tool":
-        _tool_parameters(data)
-    if data["type"] == "if-else" and isinstance(data.get("cases"), list):
+        _tool_parameters(node["id"], data, warnings)
+    if data["type"] == "if-else":
+        _cases(node["id"], data, warnings)
+    if data["type"] == "llm" and not data.get("context"):
+        data["context"] = {"enabled": False, "variable_selector": []}
+
+
+def _cases(name: str, data: dict[str, Any], warnings: list[str]) -> None:
+    """The oldest exports have one list of conditions, which is the case ``true``."""
+    conditions = data.get("conditions")
+    if not data.get("cases") and isinstance(conditions, list) and conditions:
+        operator = data.get("logical_operator") or "and"
+        data["cases"] = [{"case_id": "true", "logical_operator": operator, "conditions": conditions}]
+        del data["conditions"]
+        warnings.append(f"The conditions of the node '{name}' were read as its case 'true'.")
+    if isinstance(data.get("cases"), list):
         data["cases"] = [_case(case) for case in data["cases"]]
 
 
@@ -44,7 +61,7 @@ def _case(case: Any) -> Any:
     return {**case, "case_id": word(case["case_id"])} if isinstance(case, dict) and "case_id" in case else case
 
 
-def _tool_parameters(data: dict[str, Any]) -> None:
+def _tool_parameters(node: str, data: dict[str, Any], warnings: list[str]) -> None:
     """Older exports keep parameters as ``{type, value}`` among the configurations, or as bare values."""
     for key in ("provider_id", "provider_name", "tool_label", "tool_name"):
         data[key] = str(data.get(key) or "")
@@ -56,7 +73,9 @@ def _tool_parameters(data: dict[str, Any]) -> None:
     parameters = _copy(data.get("tool_parameters"))
     for name, value in list(configurations.items()):
         if isinstance(value, Mapping) and value.get("type") in _INPUT_KINDS:
-            parameters.setdefault(name, dict(value))
+            if name not in parameters:
+                parameters[name] = dict(value)
+                warnings.append(f"The setting '{name}' of the node '{node}' was read as a tool parameter.")
             inner = value.get("value")
             if isinstance(inner, str | int | float):
                 configurations[name] = inner
@@ -66,12 +85,28 @@ def _tool_parameters(data: dict[str, Any]) -> None:
                 del configurations[name]
     for name, value in parameters.items():
         if not isinstance(value, Mapping):
-            parameters[name] = {"type": "mixed" if isinstance(value, str) else "constant", "value": value}
+            kind = "mixed" if isinstance(value, str) else "constant"
+            parameters[name] = {"type": kind, "value": value}
+            read = "text" if kind == "mixed" else "a constant"
+            warnings.append(
+                f"The tool parameter '{name}' of the node '{node}' was a bare value; it was read as {read}."
+            )
     data["tool_configurations"], data["tool_parameters"] = configurations, parameters
 
 
 def _copy(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
+
+
+def selectors(value: Any, numbers: set[int]) -> Any:
+    """The value with each selector as text, where ids of nodes (``numbers``) were written as numbers."""
+    if isinstance(value, dict):
+        return {key: selectors(item, numbers) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    if len(value) > 1 and value[0] in numbers and isinstance(value[0], int) and isinstance(value[1], str):
+        return [str(part) for part in value]
+    return [selectors(item, numbers) for item in value]
 
 
 def start_variables(data: dict[str, Any]) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from engine import object_schema
-from engine.adapt import node_data, start_variables
+from engine.adapt import node_data, selectors, start_variables
 from engine.adapt_graph import containers, tidy_edges
 from engine.config_document import agent_tools, unknown_tools
 from engine.definition_error import Path, Problem
 from engine.variables import TYPES, schema_object
 
+# What `engine.node_kinds` can make; said again here, because reading a definition must not load the engine.
+NODE_TYPES = {
+    "agent", "answer", "assigner", "code", "document-extractor", "easy-agent", "end", "http-request", "human-input",
+    "if-else", "iteration", "iteration-start", "knowledge-retrieval", "list-operator", "llm", "loop", "loop-end",
+    "loop-start", "parameter-extractor", "question-classifier", "start", "template-transform", "tool",
+    "variable-aggregator", "variable-assigner",
+}  # fmt: skip
 _NODES: Path = ("workflow", "graph", "nodes")
 
 
@@ -32,6 +39,15 @@ def graph(value: Any, warnings: list[str]) -> dict[str, Any]:
 
 def _nodes(values: list[Any], warnings: list[str]) -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = []
+    numbers = {value["id"] for value in values if isinstance(value, dict) and type(value.get("id")) is int}
+    if numbers:
+        warnings.append("The ids of nodes were numbers; they were read as text.")
+        values = [
+            {**value, "data": selectors(value["data"], numbers)}
+            if isinstance(value, dict) and "data" in value
+            else value
+            for value in values
+        ]
     ids: set[str] = set()
     starts = triggers = 0
     for index, value in enumerate(values):
@@ -43,7 +59,7 @@ def _nodes(values: list[Any], warnings: list[str]) -> list[dict[str, Any]]:
             raise Problem(f"The node id '{node['id']}' is given twice", *at, "id")
         ids.add(node["id"])
         kind = node["data"]["type"]
-        node_data(node)
+        node_data(node, warnings)
         if kind == "start":
             starts += 1
             _start(node["data"], (*at, "data", "variables"), warnings)
@@ -53,6 +69,11 @@ def _nodes(values: list[Any], warnings: list[str]) -> list[dict[str, Any]]:
             warnings += unknown_tools(agent_tools(node["data"]))
         elif kind == "datasource" or kind.startswith("trigger-"):
             triggers += 1
+        elif kind not in NODE_TYPES:
+            warnings.append(
+                f"The type '{kind[:40]}' of the node '{node['id']}' is not known here: "
+                "the node fails when it is reached."
+            )
         nodes.append(node)
     if not starts and not triggers:
         raise Problem("The workflow has no start node", *_NODES)

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.definition import DefinitionError, load
+from engine.graph_document import NODE_TYPES
+from engine.node_kinds import KINDS
 
 STRANGERS = Path(__file__).resolve().parents[3] / "shared" / "dsl"
 
@@ -330,3 +332,7 @@ def test_damage_anywhere_is_either_mended_or_refused_by_name(path: tuple[Any, ..
     except DefinitionError:
         return
     json.dumps(document)
+
+
+def test_the_types_known_at_import_are_those_that_run() -> None:
+    assert {str(kind) for kind in KINDS} == NODE_TYPES
