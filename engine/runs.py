@@ -28,6 +28,7 @@ from store import apps, idempotency
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
+from store.refusal import Refusal
 
 
 class _Engine:
