@@ -12,6 +12,8 @@ import pytest
 
 from engine import runs
 from store import conversations
+from store import runs as rows
+from store.refusal import Refusal
 from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, node, template
 from tests.engine.web_server import listening
 
@@ -175,3 +177,13 @@ def test_shutting_down_ends_what_cannot_be_kept_with_the_reason(
         "failed",
         "worker_lost: The server was shut down while this was running.",
     )
+
+
+def test_a_closing_server_begins_no_run_and_stores_none(bench: Any) -> None:
+    app = bench.app(chat_document())
+    runs.machine().closed = True
+    with pytest.raises(Refusal) as caught:
+        bench.start(app)
+    runs.machine().closed = False
+    assert (caught.value.code, caught.value.headers) == ("service_unavailable", {"Retry-After": "5"})
+    assert rows.active_count(app.id) == 0
