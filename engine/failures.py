@@ -13,6 +13,7 @@ class Cause(NamedTuple):
 
 
 INTERNAL = Cause("internal_server_error", 500)
+LOST = Cause("worker_lost", 500)
 _MODEL = Cause("completion_request_error", 400)
 # By the name of the error's class, which is all that the engine hands on.
 _BY_TYPE = {

@@ -58,7 +58,8 @@ class LiveRun:
         self._started = False
         self._carried = carried
         self.said = Said(carried.answer, secrets_of(context.document))
-        self._bytes, self._max_bytes = 0, max_bytes
+        # Bytes of the events so far, of the processes before this one too.
+        self.told, self._max_bytes = carried.told, max_bytes
         self._speaks = speaks
         self._release: Callable[[], None] | None = None
         # The file values of what the model of an app without a workflow made beside its text.
@@ -93,8 +94,8 @@ class LiveRun:
                 return
             for payload in self.said.veiled(produce()):
                 self._put(payload)
-                if self._bytes > self._max_bytes:
-                    self.end("failed", f"Aborted: Maximum output size exceeded: more than {self._max_bytes} bytes", {})
+                if self.told > self._max_bytes:
+                    self.end("failed", self._too_much, {})
                     return
 
     def halt(
@@ -114,6 +115,7 @@ class LiveRun:
                 return False
             self._tell_kept()
             texts = [self._text(payload) for payload in produce()]
+            self.told += sum(map(len, texts))
             if not self.log.halt(texts, lambda first: store(first, texts), last=last):
                 return False
             if last:
@@ -170,12 +172,18 @@ class LiveRun:
             self._tell_kept()
             self.ended.set()
             outcome = self._outcome(status, error, outputs)
+            if outcome.error is None and self.told + len(self._text(outcome.outputs)) > self._max_bytes:
+                outcome = self._outcome("failed", self._too_much, {})
             last = self._last_events(outcome)
             texts = [self._text(payload) for payload in last]
             if not self.log.finish(texts, lambda first, batch: self._record(self.context, outcome, first, batch)):
                 self._writer.mark(self.log)
         self.cancel.trip(error or status)
         return True
+
+    @property
+    def _too_much(self) -> str:
+        return f"Aborted: Maximum output size exceeded: more than {self._max_bytes} bytes"
 
     def _tell_kept(self) -> None:
         for payload in self.said.kept():
@@ -184,7 +192,7 @@ class LiveRun:
     def _put(self, payload: dict[str, Any]) -> None:
         self.said.note(payload)
         text = self._text(payload)
-        self._bytes += len(text)
+        self.told += len(text)
         self.log.append(text)
         self._writer.mark(self.log)
 

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from engine import opening, recovery, saved, unattended, worker_name
+from engine import failures, opening, recovery, saved, unattended, worker_name
 from engine.config import EngineConfig
 from engine.context import RunContext
 from engine.live import STOPPED, LiveRun
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 _TURN_SECONDS = 0.05  # how often a run looks whether its turn has come
 
-SHUT_DOWN = f"{recovery.LOST_CODE}: The server was shut down while this was running."
+SHUT_DOWN = f"{failures.LOST.code}: The server was shut down while this was running."
 
 
 class Machine:
@@ -100,6 +100,7 @@ class Machine:
             live.ended.wait(max(0, deadline - current().monotonic()))
         for live in working:
             if not live.ended.is_set() and not self._leave(live):
+                live.cause = failures.LOST
                 live.end("failed", SHUT_DOWN)
         self.timers.close()
         self.writer.close()
@@ -174,7 +175,7 @@ class Machine:
         base = recovery.reset_to(row, point, memory)
         if base is None:
             return None, None
-        carried = Carried(memory.answer, memory.elapsed, resumes=True, citations=memory.citations)
+        carried = Carried(memory.answer, memory.elapsed, resumes=True, citations=memory.citations, told=memory.told)
         return self._live(self._current(memory.context), EventLog(row.id, stored.claim, base), carried), memory
 
     def _current(self, context: RunContext) -> RunContext:

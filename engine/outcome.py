@@ -44,3 +44,4 @@ class Carried:
     elapsed: float = 0.0
     resumes: bool = False
     citations: Sequence[dict[str, Any]] = ()
+    told: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from engine import unattended
+from engine import failures, unattended
 from engine.payloads import Payloads
 from engine.run_files import RunFiles
 from engine.since import Since
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOST_CODE = "worker_lost"
-LOST = f"{LOST_CODE}: The process that ran this was lost."
+LOST = f"{failures.LOST.code}: The process that ran this was lost."
 MAX_ATTEMPTS = 3
 
 

@@ -14,8 +14,9 @@ from engine.context import RunContext
 class Saved:
     """``state`` and ``filter`` are the engine's own snapshots, ``mapper`` that of the events.
 
-    ``answer`` is the text told so far; ``elapsed`` counts seconds of work, not of waiting; ``steps`` counts
-    towards the run's limit; ``citations`` are the passages of knowledge that its answer rests on so far.
+    ``answer`` is the text told so far; ``elapsed`` counts seconds of work, not of waiting; ``steps`` and ``told``, the
+    bytes of all events, count towards the run's limits; ``citations`` are the passages of knowledge that its answer
+    rests on so far.
     """
 
     context: RunContext
@@ -26,6 +27,7 @@ class Saved:
     elapsed: float
     steps: int
     citations: list[dict[str, Any]] = field(default_factory=list)
+    told: int = 0
 
 
 _ADAPTER = TypeAdapter(Saved)

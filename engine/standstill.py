@@ -96,6 +96,7 @@ class Standstill:
             elapsed=live.elapsed,
             steps=self._steps(),
             citations=live.citations.shown(),
+            told=live.told,
         )
         return Halt(
             run_id=live.context.run_id,

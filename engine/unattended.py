@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import opening
-from engine.failures import INTERNAL
+from engine.failures import INTERNAL, LOST
 from engine.payloads import Payloads
 from engine.variables import WORKFLOW_MODES
 from store import conversations, db, events
@@ -37,7 +37,8 @@ def end(row: rows.Run, status: str, error: str) -> bool:
     data = {"status": status, "outputs": outputs, "error": error, "elapsed_time": told.elapsed}
     data |= {"total_tokens": told.tokens, "total_steps": told.steps, "exceptions_count": 0}
     if not context.is_flow:
-        failed = payloads.error(INTERNAL.code, INTERNAL.status, error)
+        cause = LOST if error.startswith(LOST.code) else INTERNAL
+        failed = payloads.error(cause.code, cause.status, error)
         return _record(row, data, told, [failed if status == "failed" else payloads.message_end(_NO_USAGE, [])])
     last = [node_closed(payloads, one, status, error) for one in told.open.values()]
     if context.is_chat:

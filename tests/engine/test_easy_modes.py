@@ -316,4 +316,5 @@ def test_a_run_whose_server_died_ends_with_an_error(bench: Bench, mode: str) -> 
     ((number, payload),) = stored.read(row.id, 0, 10)
     assert number == 1
     assert follow.is_last(payload, mode)
-    assert json.loads(payload)["message"] == recovery.LOST
+    told = json.loads(payload)
+    assert (told["code"], told["message"]) == ("worker_lost", recovery.LOST)

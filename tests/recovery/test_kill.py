@@ -11,7 +11,7 @@ from tests.recovery.conftest import MakeSite
 from tests.recovery.kills import cut_down
 from tests.recovery.stories import check_whole, story, text_of
 
-EXPECTED = {"advanced-chat": "w0 w1 w2 w3 /a-b-c", "workflow": "w0 w1 w2 w3 a-b-c"}
+EXPECTED = {"advanced-chat": "w0 w1 w2 w3 /a-b-c", "workflow": "w0 w1 w2 w3 \na-b-c"}
 BODIES: dict[str, dict[str, Any]] = {"advanced-chat": {"inputs": {}, "query": "go"}, "workflow": {"inputs": {}}}
 ROUNDS = 2
 

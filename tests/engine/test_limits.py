@@ -1,0 +1,108 @@
+"""What a run may use at most: time, steps, bytes of output. Over it, it ends as failed and says which limit it was."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+import pytest
+
+from tests.engine.conftest import Bench
+from tests.engine.forms import answer, ask, token_of
+from tests.engine.graphs import chain_document, chat_document, document, edge, end, llm, node, template
+from tests.engine.test_stop import looping
+
+
+def ending(events: list[dict[str, Any]]) -> tuple[str, str]:
+    last = events[-1]
+    assert last["event"] == "workflow_finished"
+    started = [e["data"]["id"] for e in events if e["event"] == "node_started"]
+    finished = [e["data"]["id"] for e in events if e["event"] == "node_finished"]
+    assert set(started) == set(finished)
+    return last["data"]["status"], last["data"]["error"]
+
+
+def asking(*after: dict[str, Any]) -> dict[str, Any]:
+    """start → a person → the given nodes → end."""
+    chain = [node("start", "start", variables=[]), ask(), *after, end(result=["review", "comment"])]
+    ids = [one["id"] for one in chain]
+    edges = [edge(a, b, "approve" if a == "review" else "source") for a, b in itertools.pairwise(ids)]
+    return document(chain, edges)
+
+
+def after_a_pause(bench: Bench, definition: dict[str, Any]) -> list[dict[str, Any]]:
+    """All events of a run that was asked something and answered."""
+    run = bench.start(bench.app(definition))
+    head = bench.events(run)
+    assert head[-1]["event"] == "workflow_paused"
+    answer(token_of(head), comment="x")
+    return head + bench.events(run, len(head))
+
+
+def test_a_run_over_its_time_fails_with_the_limit_named(bench: Bench, configure: Any) -> None:
+    configure(max_execution_seconds=0.3)
+    began = time.monotonic()
+    events = bench.run(chat_document(delay_ms=50, chunks=1000))
+    assert time.monotonic() - began < 2
+    assert ending(events) == ("failed", "Aborted: Maximum execution time exceeded: 0.30s > 0.3s")
+
+
+def test_the_time_before_a_pause_counts_and_the_waiting_does_not(bench: Bench, configure: Any) -> None:
+    configure(max_execution_seconds=2)
+    slow = llm("slow", "x", first_delay_ms=1100)
+    definition = asking(slow)
+    definition["graph"]["nodes"].append(llm("before", "x", first_delay_ms=1100))
+    definition["graph"]["edges"] = [
+        edge("start", "before"), edge("before", "review"), edge("review", "slow", "approve"), edge("slow", "end"),
+    ]  # fmt: skip
+    run = bench.start(bench.app(definition))
+    head = bench.events(run)
+    time.sleep(1)
+    answer(token_of(head), comment="x")
+    status, error = ending(head + bench.events(run, len(head)))
+    assert (status, error.partition(":")[0]) == ("failed", "Aborted")
+    assert "execution time" in error
+
+
+def test_a_run_over_its_steps_fails_with_the_limit_named(bench: Bench, configure: Any) -> None:
+    configure(max_execution_steps=5)
+    assert ending(bench.run(looping())) == ("failed", "Aborted: Maximum execution steps exceeded: 6 > 5")
+
+
+def test_the_steps_before_a_pause_count(bench: Bench, configure: Any) -> None:
+    configure(max_execution_steps=4)
+    events = after_a_pause(bench, asking(template("one", "1"), template("two", "2")))
+    assert ending(events) == ("failed", "Aborted: Maximum execution steps exceeded: 5 > 4")
+
+
+def test_a_run_that_tells_too_much_fails_with_the_limit_named(bench: Bench, configure: Any) -> None:
+    configure(max_run_bytes=20_000)
+    events = bench.run(chat_document(chunks=1000))
+    assert ending(events) == ("failed", "Aborted: Maximum output size exceeded: more than 20000 bytes")
+    told = "".join(event["answer"] for event in events if event["event"] == "message")
+    assert events[-1]["data"]["outputs"]["answer"] == told
+    assert len(told) < 20_000
+
+
+def test_outputs_that_are_too_large_are_not_told(bench: Bench, configure: Any) -> None:
+    configure(max_run_bytes=20_000)
+    events = bench.run(chain_document(template("big", "{{ 'x' * 30000 }}")))
+    assert ending(events) == ("failed", "Aborted: Maximum output size exceeded: more than 20000 bytes")
+    assert events[-1]["data"]["outputs"] == {}
+
+
+@pytest.mark.parametrize(("limit", "status"), [(12_000, "failed"), (100_000, "succeeded")])
+def test_what_was_told_before_a_pause_counts(bench: Bench, configure: Any, limit: int, status: str) -> None:
+    configure(max_run_bytes=limit)
+    nodes = [
+        node("start", "start", variables=[]), llm("one", "x", chunks=20),
+        node("say", "answer", answer="{{#one.text#}}"), ask(), llm("two", "x", chunks=20),
+        node("answer", "answer", answer="{{#two.text#}}"),
+    ]  # fmt: skip
+    edges = [
+        edge("start", "one"), edge("one", "say"), edge("say", "review"), edge("review", "two", "approve"),
+        edge("two", "answer"),
+    ]  # fmt: skip
+    events = after_a_pause(bench, document(nodes, edges, "advanced-chat"))
+    assert ending(events)[0] == status
