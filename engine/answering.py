@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from engine import form_files, form_uploads, runs
 from engine.form_uploads import Uploads
 from engine.form_values import check
-from store import forms
+from store import forms, mails
 from store import runs as rows
 from store.clock import current
 from store.files import FileGone, Owner
@@ -46,6 +46,12 @@ def open_form(token: str, app_id: str | None = None) -> Form:
     if not form.is_waiting or form.expires_at <= current().now():
         _expired(form)
     return form
+
+
+def answerer(token: str) -> str:
+    """Say who has this link: the address that it was sent to, or whoever has it."""
+    found = mails.sent_to(sha256(token))
+    return f"email:{found[1]}" if found else "link"
 
 
 def shown(form: Form) -> dict[str, Any]:

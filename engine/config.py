@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.files import FileConfig
+from engine.mail_config import MailConfig
 from engine.models.table import ModelTable
 
 
@@ -21,6 +22,7 @@ class EngineConfig:
     ``sweep_seconds`` says how often forms and lost runs are looked for. A worker holds its runs for
     ``lease_seconds`` at a time; a run is kept for another worker every ``checkpoint_seconds`` between two
     nodes (0: only at pauses), and when the server stops, if its nodes are done within ``release_seconds``.
+    ``mail`` is where the links of forms are handed in that go by e-mail; None sends none.
     ``max_run_bytes`` bounds all events of a run together.
     """
 
@@ -44,6 +46,7 @@ class EngineConfig:
     tool_credentials: Mapping[str, str] = field(default_factory=dict)
     max_run_bytes: int = 64 * 1024 * 1024
     public_url: str = ""
+    mail: MailConfig | None = None
     form_seconds: float = 7 * 86400
     sweep_seconds: float = 5
     lease_seconds: float = 30

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.tools.registry import built_in
@@ -36,6 +36,17 @@ def moderation_warnings(features: Mapping[str, Any]) -> list[str]:
     if not _at(features, "sensitive_word_avoidance", "enabled") or kind == "keywords":
         return []
     return [f"Moderation of type '{kind}' asks a service that is not here; the app runs without it."]
+
+
+def mail_warnings(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each node whose form goes out by e-mail: the operator has to allow it."""
+    found = []
+    for node in nodes:
+        ways = _list(_at(node, "data", "delivery_methods")) if _at(node, "data", "type") == "human-input" else []
+        if any(_at(way, "type") == "email" and _at(way, "enabled") is not False for way in ways):
+            name = _at(node, "data", "title") or node.get("id")
+            found.append(f"Node '{name}' sends its form by e-mail, which needs DIFYSPEC_SMTP_URL on the server.")
+    return found
 
 
 def agent_tools(data: Mapping[str, Any]) -> list[Any]:

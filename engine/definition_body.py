@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.adapt import typed_variable
-from engine.config_document import config_warnings, moderation_warnings, speech_warnings
+from engine.config_document import config_warnings, mail_warnings, moderation_warnings, speech_warnings
 from engine.definition_error import Problem
 from engine.graph_document import graph, input_variable
 
@@ -22,9 +22,11 @@ def workflow(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[str,
         warnings.append("workflow.features was not a mapping; it was left out.")
     elif features:
         warnings += moderation_warnings(features) + speech_warnings(features)
+    drawn = graph(body.get("graph"), warnings)
+    warnings += mail_warnings(drawn["nodes"])
     return {
         "mode": mode,
-        "graph": graph(body.get("graph"), warnings),
+        "graph": drawn,
         "features": features if isinstance(features, dict) else {},
         "environment_variables": _named(body, "environment_variables"),
         "conversation_variables": _named(body, "conversation_variables"),

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from graphon import engine_events as ev
@@ -17,6 +18,7 @@ from engine.code_executor import CodeExecutor
 from engine.easy_mapper import EasyMapper
 from engine.file_runtime import FileRuntime
 from engine.form_desk import FormDesk
+from engine.form_mails import Outgoing
 from engine.gate import Gate
 from engine.graph import GraphRefused, build, graph_of
 from engine.http_client import GuardedHttpClient
@@ -35,7 +37,7 @@ from engine.tools.custom import finder
 from engine.tools.registry import Toolbox
 from engine.tools.tool import ToolContext
 from engine.workplace import Workplace
-from store import forms
+from store import forms, workspaces
 from store.clock import current
 
 logger = logging.getLogger(__name__)
@@ -98,7 +100,9 @@ def _report(live: LiveRun, message: str, error: Exception) -> None:
 def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None], saved: Saved | None) -> None:
     context = live.context
     live.begin()
-    desk = FormDesk(place.links, forms.of_run(context.run_id) if saved else ())
+    members = partial(workspaces.addresses_of_app, context.app_id)
+    outgoing = Outgoing(members, place.links.address_hash) if place.config.mail else None
+    desk = FormDesk(place.links, forms.of_run(context.run_id) if saved else (), outgoing)
     gate = Gate(place.config.checkpoint_seconds if context.is_flow else 0)
     engine = build(context, _services(live, place, desk), saved=saved.state if saved else None, channel=gate)
     gate.attach(engine)

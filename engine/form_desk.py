@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.form_links import FormLinks
+from engine.form_mails import Outgoing
 from store.forms import Draft, Form
 
 
@@ -23,8 +24,9 @@ class Asked:
 class FormDesk:
     """Thread-safe. Keyed by the execution of the node that asks, so that each round of a loop has its own form."""
 
-    def __init__(self, links: FormLinks, known: Iterable[Form] = ()) -> None:
-        self._links = links
+    def __init__(self, links: FormLinks, known: Iterable[Form] = (), outgoing: Outgoing | None = None) -> None:
+        # Writes the mails of forms; without it none are sent.
+        self._links, self.outgoing = links, outgoing
         self._lock = threading.Lock()
         self._known = {form.execution_id: form for form in known}
         self._drafts: dict[str, Draft] = {}

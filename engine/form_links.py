@@ -33,6 +33,14 @@ class FormLinks:
         """Return what is stored of the form's token."""
         return sha256(self.token(form_id))
 
+    def address_hash(self, form_id: str, address: str) -> str:
+        """Return what is stored of the token that one address is sent."""
+        return sha256(self.token(_of(form_id, address)))
+
+    def url(self, form_id: str, address: str) -> str:
+        """Return the link that one address is sent."""
+        return f"{self._base}/form/{self.token(_of(form_id, address))}"
+
     def fill(self, payload: str) -> str:
         """Return an event's JSON with the tokens and links of the forms it tells of; other events as they are."""
         if not payload.startswith(_MARKS):
@@ -49,3 +57,8 @@ class FormLinks:
             token = self.token(form["form_id"]) if form["form_token"] else None
             form["form_token"] = token
             form["form_url"] = token and f"{self._base}/form/{token}"
+
+
+def _of(form_id: str, address: str) -> str:
+    # An id has no slash: no address makes the token of another form.
+    return f"{form_id}/{address}"

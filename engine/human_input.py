@@ -23,6 +23,7 @@ from engine.jsonable import jsonable
 from engine.variables import FILE_TYPES
 from store.clock import current, current_ids
 from store.forms import Draft, Form
+from store.mails import MailDraft
 
 TIMED_OUT = "__timeout"
 
@@ -65,7 +66,7 @@ class HumanInputNode(Node[HumanInputData]):
         fields = [self._field(one) for one in data.inputs]
         shown = {
             "node_title": self.title,
-            "form_content": convert_template(self.runtime_state.variable_pool, data.form_content).markdown,
+            "form_content": self._filled(data.form_content),
             "inputs": fields,
             "actions": [one.model_dump() for one in data.user_actions],
             "resolved_default_values": self._defaults(),
@@ -73,8 +74,14 @@ class HumanInputNode(Node[HumanInputData]):
             "expiration_time": int(expires.timestamp()),
         }
         token_hash = self._desk.token_hash(form_id) if data.has_link else None
-        self._desk.ask(Draft(form_id, self.execution_id, self.id, token_hash, shown, now, expires))
+        mails: tuple[MailDraft, ...] = ()
+        if self._desk.outgoing:
+            mails = self._desk.outgoing.write(form_id, self.title, data.delivery_methods, self._filled)
+        self._desk.ask(Draft(form_id, self.execution_id, self.id, token_hash, shown, now, expires, mails))
         return form_id
+
+    def _filled(self, text: str) -> str:
+        return convert_template(self.runtime_state.variable_pool, text).markdown
 
     def _field(self, one: FormField) -> dict[str, Any]:
         shown: dict[str, Any] = {"type": one.type, "output_variable_name": one.output_variable_name}

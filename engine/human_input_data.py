@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from graphon.entities.base_node_data import BaseNodeData
 from graphon.enums import BuiltinNodeTypes, NodeType
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AliasChoices, BaseModel, Field, field_validator
 
 Selector = list[str]
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,29}$")]
@@ -47,11 +47,40 @@ class UserAction(BaseModel):
     button_style: Literal["primary", "default", "accent", "ghost"] = "default"
 
 
+class Recipient(BaseModel):
+    """A member of the workspace by account, or an address."""
+
+    type: str = ""
+    reference_id: str | None = Field(None, validation_alias=AliasChoices("reference_id", "user_id"))
+    email: str | None = None
+
+
+class Recipients(BaseModel):
+    """Who is sent a mail; the group is all members of the workspace."""
+
+    include_bound_group: bool = Field(False, validation_alias=AliasChoices("include_bound_group", "whole_workspace"))
+    items: list[Recipient] = []
+
+
+class MailText(BaseModel):
+    """What a mail says, and to whom; ``{{#url#}}`` in the body becomes the link."""
+
+    recipients: Recipients = Field(default_factory=lambda: Recipients.model_validate({}))
+    subject: str = ""
+    body: str = ""
+
+
 class Delivery(BaseModel):
-    """One way the form reaches people. Only ``webapp`` makes a link that can be answered here."""
+    """One way the form reaches people. ``webapp`` makes a link in the events, ``email`` one for each address."""
 
     type: str = ""
     enabled: bool = True
+    config: dict[str, Any] | None = None
+
+    @property
+    def mail(self) -> MailText:
+        """What ``email`` sends. Raises ValueError for what is no such thing."""
+        return MailText.model_validate(self.config or {})
 
 
 class HumanInputData(BaseNodeData):
@@ -69,6 +98,14 @@ class HumanInputData(BaseNodeData):
     @classmethod
     def _names(cls, value: list[FormField]) -> list[FormField]:
         _unique([one.output_variable_name for one in value], "output_variable_name")
+        return value
+
+    @field_validator("delivery_methods")
+    @classmethod
+    def _mails(cls, value: list[Delivery]) -> list[Delivery]:
+        for one in value:
+            if one.type == "email" and one.enabled:
+                _ = one.mail
         return value
 
     @field_validator("user_actions")

@@ -23,6 +23,7 @@ from engine.config import EngineConfig
 from engine.keeper import Keeper
 from engine.live import STOPPED
 from engine.machine import Machine
+from engine.mailer import Mailer
 from engine.opening import open_run
 from store import apps, idempotency
 from store import runs as rows
@@ -37,6 +38,7 @@ class _Engine:
     def __init__(self, config: EngineConfig) -> None:
         self.machine = Machine(config)
         self.keeper = Keeper(self.machine)
+        self.mailer = Mailer(config.mail, self.machine.place.links, config.sweep_seconds) if config.mail else None
 
 
 _engine: _Engine | None = None
@@ -55,6 +57,8 @@ def configure(config: EngineConfig | None = None) -> None:
     _engine = _Engine(config)
     recovery.recover(_engine.machine)
     _engine.keeper.begin()
+    if _engine.mailer:
+        _engine.mailer.begin()
 
 
 def config() -> EngineConfig:
@@ -153,6 +157,8 @@ def shutdown() -> None:
     if engine is None:
         return
     engine.keeper.close()
+    if engine.mailer:
+        engine.mailer.close()
     engine.machine.close()
     # Only if a run has asked for it: loading it here would hold up the end.
     if local := sys.modules.get("engine.models.local_server"):

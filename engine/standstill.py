@@ -110,7 +110,8 @@ class Standstill:
 
     def _clean(self, draft: Draft) -> Draft:
         # What is stored of a form is what its events say: without the values of secrets.
-        return replace(draft, definition=self._live.clean(draft.definition))
+        mails = [replace(one, **self._live.clean({"subject": one.subject, "body": one.body})) for one in draft.mails]
+        return replace(draft, definition=self._live.clean(draft.definition), mails=tuple(mails))
 
 
 class Pauses:

@@ -51,6 +51,7 @@ def resources(settings: Settings) -> Iterator[None]:
                 tool_credentials=settings.credentials_of_tools(),
                 max_run_bytes=settings.max_run_bytes,
                 public_url=settings.base_url,
+                mail=settings.mail,
                 form_seconds=settings.form_days * 86400,
                 sweep_seconds=settings.sweep_seconds,
                 checkpoint_seconds=settings.checkpoint_seconds,

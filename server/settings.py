@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,11 +19,14 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from engine import mail_config
 from engine.file_kinds import FileLimits
+from engine.mail_config import MailConfig
 from engine.models.table import ModelTable, load_table
 
 Words = Annotated[list[str], NoDecode]
-SECRET_NAMES = ("secret", "credentials", "password", "token_key", "api_key", "database_url", "redis_url")
+SECRET_NAMES = ("secret", "credentials", "password", "token_key", "api_key", "database_url", "redis_url",
+                "smtp_url")  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -56,6 +61,11 @@ class Settings(BaseSettings):
     cors_allow_origins: Words = Field([], description="origins of browser apps that may call the API")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="largest request body in bytes")
     body_timeout_seconds: float = Field(30, gt=0, le=3600, description="time a request body may take to arrive")
+    mail_from: str = Field("", description="sender of mails that bring a form's link, as name@host or Name <name@host>")
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="smtp://user:password@host:587 or smtps://…:465 mails forms; empty: none are sent",
+    )
     file_storage: str = Field("", description="s3://bucket/prefix (AWS_* variables say where); empty: data_dir/files")
     upload_file_size_limit: int = Field(15, ge=1, le=1024, description="largest file in MB, unless another limit fits")
     upload_image_file_size_limit: int = Field(10, ge=1, le=1024, description="largest image in MB")
@@ -189,6 +199,29 @@ class Settings(BaseSettings):
     def model_table(self) -> ModelTable:
         """Which model answers for the ones that apps name."""
         return load_table(self.models_file, self.default_model)
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        address = parseaddr(value)[1]
+        if value and (not re.fullmatch(r"[^\s@]+@[^\s@]+", address) or not value.isprintable()):
+            raise ValueError("must be an e-mail address, such as forms@dify.test or Forms <forms@dify.test>")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if value.get_secret_value():
+            mail_config.read(value.get_secret_value(), "")
+            if not info.data.get("mail_from"):
+                raise ValueError("needs DIFYSPEC_MAIL_FROM, the sender of the mails")
+        return value
+
+    @property
+    def mail(self) -> MailConfig | None:
+        """Where mails are handed in; None sends none."""
+        url = self.smtp_url.get_secret_value()
+        return mail_config.read(url, self.mail_from) if url else None
 
     @field_validator("tool_credentials")
     @classmethod

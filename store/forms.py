@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from store import db, sql
+from store import db, mails, sql
 from store.clock import from_micros, now_micros, to_micros
+from store.mails import MailDraft
 from store.moves import Machine
 from store.runs import Run, one
 
@@ -49,7 +50,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A form that a run is about to ask; ``token_hash`` is None when no link may answer it."""
+    """A form that a run is about to ask; ``token_hash`` is None when no link in its events may answer it."""
 
     id: str
     execution_id: str
@@ -58,12 +59,19 @@ class Draft:
     definition: dict[str, Any]
     created_at: datetime
     expires_at: datetime
+    mails: tuple[MailDraft, ...] = ()
 
 
 @db.reads
 def by_token_hash(token_hash: str, app_id: str | None = None) -> Form | None:
-    """The form a token opens; None when there is none, or when it is not of the app named."""
+    """The form a token opens; None when there is none, or when it is not of the app named.
+
+    The tokens of mails are for people only: they open a form where no app is named.
+    """
     found = sql.row(f"SELECT {COLUMNS} FROM forms WHERE token_hash = ?", token_hash)
+    if found is None and app_id is None:
+        statement = f"SELECT {COLUMNS} FROM forms WHERE id = (SELECT form_id FROM mails WHERE token_hash = ?)"
+        found = sql.row(statement, token_hash)
     form = _form(found) if found else None
     return form if form and (app_id is None or form.app_id == sql.uuid_or_none(app_id)) else None
 
@@ -140,6 +148,7 @@ def insert(run: Run, drafts: list[Draft]) -> None:
             to_micros(draft.created_at),
             to_micros(draft.expires_at),
         )
+        mails.insert(draft.id, draft.mails)
 
 
 def _go_on(form_id: str, worker: str, lease_seconds: float) -> bool:

@@ -158,5 +158,15 @@ def for_operator_list_all() -> list[Workspace]:
     return [Workspace(one[0], one[1], one[2], from_micros(one[3])) for one in found]
 
 
+@db.reads
+def addresses_of_app(app_id: str) -> dict[str, str]:
+    """The e-mail addresses of the active members of an app's workspace, by account (for what an app sends them)."""
+    statement = (
+        "SELECT a.id, a.email FROM apps p JOIN memberships m ON m.workspace_id = p.workspace_id"
+        " JOIN accounts a ON a.id = m.account_id WHERE p.id = ? AND a.status = 'active' ORDER BY m.created_at, a.id"
+    )
+    return {found[0]: found[1] for found in sql.rows(statement, app_id)}
+
+
 def _mine(found: sql.Row) -> WorkspaceRow:
     return WorkspaceRow(found[0], found[1], found[2], found[3], bool(found[4]), from_micros(found[5]))

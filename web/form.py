@@ -46,7 +46,7 @@ def submit(token: str) -> ResponseReturnValue:
         form = answering.open_form(token)
         action = request.form.get("action", "")
         account = guard.account()
-        by = f"account:{account.id}" if account else "link"
+        by = f"account:{account.id}" if account else answering.answerer(token)
         answering.submit(
             token, {"action": action, "inputs": form_answer.inputs(form)}, by=by, uploads=form_answer.uploads(form)
         )

@@ -41,6 +41,17 @@ def declare(base: Any) -> None:
         expires_at = Required(int, size=64)
         decided_at = Optional(int, size=64)
 
+    class Mail(base):
+        _table_ = "mails"
+        token_hash = PrimaryKey(str)
+        form_id = Required(str)
+        address = Required(str)
+        subject = Required(str)
+        body = Required(LongStr, autostrip=False)
+        status = Required(str)
+        attempts = Required(int)
+        due_at = Required(int, size=64)
+
     class Checkpoint(base):
         _table_ = "checkpoints"
         run_id = PrimaryKey(str)

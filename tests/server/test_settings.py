@@ -22,6 +22,9 @@ from server.settings import SettingsError, load
         ("DIFYSPEC_LOG_LEVEL", "loud", "DIFYSPEC_LOG_LEVEL"),
         ("DATABASE_URL", "mysql://root:hunter2@db/x", "postgresql://"),
         ("REDIS_URL", "http://x:hunter2@y", "redis://host:port"),
+        ("DIFYSPEC_SMTP_URL", "http://x:hunter2@y", "smtp://user:password@host:port"),
+        ("DIFYSPEC_SMTP_URL", "smtp://x:hunter2@y", "DIFYSPEC_MAIL_FROM"),
+        ("DIFYSPEC_MAIL_FROM", "nobody", "forms@dify.test"),
     ],
 )
 def test_a_bad_value_is_told_with_its_name_and_the_fix(
@@ -49,6 +52,15 @@ def test_the_database_is_read_from_either_name(monkeypatch: pytest.MonkeyPatch, 
     assert load(_env_file=None).store_url == "postgresql://a:b@c:1/d"
     monkeypatch.setenv("DIFYSPEC_DATABASE_URL", "sqlite:///own.db")
     assert load(_env_file=None).store_url == "sqlite:///own.db"
+
+
+def test_the_mail_server_is_read_with_its_password_and_its_usual_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(_env_file=None).mail is None
+    monkeypatch.setenv("DIFYSPEC_MAIL_FROM", "Forms <forms@dify.test>")
+    monkeypatch.setenv("DIFYSPEC_SMTP_URL", "smtps://me%40x:p%2F@mail.test")
+    mail = load(_env_file=None).mail
+    assert mail is not None
+    assert (mail.host, mail.port, mail.is_tls, mail.user, mail.password) == ("mail.test", 465, True, "me@x", "p/")
 
 
 def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,101 @@
+"""Answers with files, and the mails of forms: what several processes may do at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import store.runs
+from store import db, files, forms, mails
+from store.clock import current, current_ids
+from store.forms import Draft
+from store.mails import MailDraft
+from store.runs import Run
+from tests.doubles import FakeClock
+from tests.store.racing import race
+from tests.world import World
+
+HOUR = timedelta(hours=1)
+
+
+def asked(world: World, addresses: int = 1) -> tuple[Run, str]:
+    """A run that waits, and the id of its form, which goes out by mail."""
+    run = store.runs.create(app_id=world.app.id, version_id="v", caller=world.owner_caller, inputs={}, mode="workflow")
+    form_id, now = current_ids().uuid7(), current().now()
+    drafts = tuple(MailDraft(f"a{n}@x.example", f"{n}:{form_id}", "Subject", "Body") for n in range(addresses))
+    draft = Draft(form_id, f"e:{form_id}", "node", None, {"inputs": []}, now, now + HOUR, drafts)
+    write = db.writes(lambda: forms.insert(run, [draft]))
+    write()
+    write()
+    return run, form_id
+
+
+def given(form_id: str, using: Any = lambda: None) -> tuple[bool, bool]:
+    return forms.answer(form_id, {"action": "a", "inputs": {}}, "test", "w", 30, using)
+
+
+def test_each_mail_is_claimed_once_until_it_is_due_again(world: World, clock: FakeClock) -> None:
+    asked(world, 5)
+    claims = race(*[mails.claim] * 8)
+    found = [one.address for claim in claims if isinstance(claim, list) for one in claim]
+    assert sorted(found) == [f"a{n}@x.example" for n in range(5)], claims
+    assert mails.claim() == []
+    clock.advance(31)
+    again = mails.claim()
+    assert [one.attempts for one in again] == [1] * 5
+    mails.settle(again[0].token_hash, "sent")
+    mails.settle(again[0].token_hash, "failed")
+    clock.advance(61)
+    assert len(mails.claim()) == 4
+
+
+def test_a_mail_opens_its_form_where_no_app_is_named(world: World) -> None:
+    _, form_id = asked(world)
+    found = forms.by_token_hash(f"0:{form_id}")
+    assert found is not None
+    assert found.id == form_id
+    assert forms.by_token_hash(f"0:{form_id}", world.app.id) is None
+    assert mails.sent_to(f"0:{form_id}") == (form_id, "a0@x.example")
+
+
+def test_the_mails_of_a_form_that_is_answered_or_expired_are_let_go(world: World, clock: FakeClock) -> None:
+    _, answered = asked(world)
+    assert given(answered) == (True, False)
+    assert mails.claim() == []
+    asked(world)
+    clock.advance(3601)
+    assert mails.claim() == []
+
+
+def test_an_answer_whose_file_is_gone_is_not_taken(world: World) -> None:
+    _, form_id = asked(world)
+
+    def gone() -> None:
+        raise files.FileGone
+
+    with pytest.raises(files.FileGone):
+        given(form_id, gone)
+    assert given(form_id) == (True, False)
+
+
+def test_of_answers_that_give_one_file_at_once_one_gives_it(world: World) -> None:
+    file = files.create(
+        current_ids().uuid7(), world.app, world.other_caller, origin="upload", name="a", extension="",
+        mime_type="text/plain", size=1, kept_for=HOUR,
+    )  # fmt: skip
+    pairs = [asked(world) for _ in range(6)]
+
+    def answer(run: Run, form_id: str) -> bool:
+        def using() -> None:
+            files.hand_over(world.other_caller, run, world.app.id, [file.id], HOUR, None)
+
+        return given(form_id, using)[0]
+
+    results = race(*[lambda run=run, form_id=form_id: answer(run, form_id) for run, form_id in pairs])  # type: ignore[misc]
+    assert [one for one in results if one is True] == [True], results
+    assert [type(one) for one in results if one is not True] == [files.FileGone] * 5
+    assert [form.status for run, _ in pairs for form in forms.of_run(run.id)].count("submitted") == 1
+    assert files.visible(world.owner_caller, world.app.id, file.id) is not None
+    assert files.visible(world.other_caller, world.app.id, file.id) is None
