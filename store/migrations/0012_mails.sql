@@ -1,4 +1,4 @@
--- depends: 0010_run_files
+-- depends: 0011_idempotency
 -- The links of forms that are sent by e-mail: each address has its own, and each mail is sent once.
 CREATE TABLE mails (
     token_hash TEXT PRIMARY KEY,
