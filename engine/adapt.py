@@ -40,6 +40,8 @@ def node_data(node: Node, warnings: list[str]) -> None:
         _tool_parameters(node["id"], data, warnings)
     if data["type"] == "if-else":
         _cases(node["id"], data, warnings)
+    if data["type"] == "list-operator":
+        _comparisons(data)
     if data["type"] == "llm" and not data.get("context"):
         data["context"] = {"enabled": False, "variable_selector": []}
 
@@ -54,6 +56,18 @@ def _cases(name: str, data: dict[str, Any], warnings: list[str]) -> None:
         warnings.append(f"The conditions of the node '{name}' were read as its case 'true'.")
     if isinstance(data.get("cases"), list):
         data["cases"] = [_case(case) for case in data["cases"]]
+
+
+def _comparisons(data: dict[str, Any]) -> None:
+    """Numbers that a list operator compares with, as the text that it wants; parts that are left out are off."""
+    for part in ("filter_by", "order_by", "limit", "extract_by"):
+        data[part] = _copy(data.get(part))
+    conditions = [_copy(one) for one in data["filter_by"].get("conditions") or [] if isinstance(one, Mapping)]
+    for one in [*conditions, data["extract_by"]]:
+        for key in ("value", "serial"):
+            if isinstance(one.get(key), int | float) and not isinstance(one[key], bool):
+                one[key] = str(one[key])
+    data["filter_by"]["conditions"] = conditions
 
 
 def _case(case: Any) -> Any:

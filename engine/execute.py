@@ -16,6 +16,7 @@ from engine import files
 from engine.address_guard import AddressGuard
 from engine.code_executor import CodeExecutor
 from engine.easy_mapper import EasyMapper
+from engine.failures import in_words
 from engine.file_runtime import FileRuntime
 from engine.form_desk import FormDesk
 from engine.form_mails import Outgoing
@@ -229,7 +230,7 @@ def _end(live: LiveRun, last: ev.EngineEvent | None) -> None:
         case ev.GraphRunPartialSucceededEvent():
             live.end("partial-succeeded", None, _outputs(live, last.outputs))
         case ev.GraphRunFailedEvent():
-            live.end("failed", _plain(last.error))
+            live.end("failed", in_words(last.error))
         case ev.GraphRunAbortedEvent():
             live.end("stopped", "Stopped by user.")
         case _:
@@ -245,8 +246,3 @@ def _outputs(live: LiveRun, outputs: dict[str, Any]) -> dict[str, Any]:
         # Answers of branches side by side: the engine notes them as they end, readers were told them in order.
         found["answer"] = live.answer
     return found
-
-
-def _plain(error: str) -> str:
-    """The error's text without what only a maintainer could use."""
-    return error.split("\nTraceback", 1)[0].strip() or "The run failed"

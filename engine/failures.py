@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+_CLASS = re.compile(r"<(?:class|enum) '(?:\w+\.)*(\w+)'>")
+
+
+def in_words(error: str) -> str:
+    """Return an error's text without what only a maintainer could use: tracebacks, classes of Python."""
+    return _CLASS.sub(r"\1", error.split("\nTraceback", 1)[0]).strip() or "The run failed"
 
 
 class Cause(NamedTuple):

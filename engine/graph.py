@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from graphon.graph.graph import Graph
 from graphon.runtime.init_params import InitParams
 from graphon.runtime.runtime_state import RuntimeState
 from graphon.runtime.variable_pool import VariablePool
-from graphon.variables.factory import build_segment, build_segment_with_type, segment_to_variable
+from graphon.variables.factory import TypeMismatchError, build_segment, build_segment_with_type, segment_to_variable
 from graphon.variables.segments import ArrayFileSegment, Segment
 from graphon.variables.types import SegmentType
 
@@ -24,7 +25,7 @@ from engine.models.table import ModelTable
 from engine.services import Services
 from engine.variables import FILE_TYPES, variables
 
-_EMPTY: dict[str, Any] = {"number": 0, "integer": 0, "float": 0.0, "object": {}, "boolean": False}
+_EMPTY: dict[str, Any] = {"number": 0, "object": {}, "boolean": False}
 _PARALLEL_WORKERS = 4
 
 
@@ -109,11 +110,9 @@ def _pool(context: RunContext, start: str) -> VariablePool:
     for item in context.document.get("environment_variables") or []:
         pool.add(("env", item["name"]), _typed(item, item.get("value")))
     for item in context.document.get("conversation_variables") or [] if context.is_chat else []:
-        # A variable that is newer than the conversation starts with its default.
-        value = context.conversation_values.get(item["name"], item.get("value"))
         selector = ("conversation", item["name"])
         variable = segment_to_variable(
-            segment=_typed(item, value),
+            segment=_kept(item, context.conversation_values),
             selector=selector,
             name=item["name"],
             variable_id=str(item.get("id") or item["name"]),
@@ -127,8 +126,18 @@ def _pool(context: RunContext, start: str) -> VariablePool:
     return pool
 
 
+def _kept(item: Mapping[str, Any], values: Mapping[str, Any]) -> Segment:
+    """A conversation's own value; the default where it has none, or one that an edited app calls another type."""
+    if item["name"] in values:
+        with contextlib.suppress(GraphRefused):
+            return _typed(item, values[item["name"]])
+    return _typed(item, item.get("value"))
+
+
 def _typed(item: Mapping[str, Any], value: Any) -> Segment:
     kind = item.get("value_type")
+    # Arithmetic makes one of the other, so they are one type.
+    kind = "number" if kind in ("integer", "float") else kind
     if not kind or kind == "secret":
         return build_segment("" if value is None else value)
     if value is None or (value == "" and kind != "string"):
@@ -137,7 +146,7 @@ def _typed(item: Mapping[str, Any], value: Any) -> Segment:
         if kind in ("file", "array[file]"):
             value = graph_value(value)
         return build_segment_with_type(SegmentType(kind), value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, TypeMismatchError) as error:
         raise GraphRefused(f"The variable '{item['name']}' is not of type {kind}: {error}") from error
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphon import engine_events as ev
 
+from engine.failures import in_words
 from engine.form_told import told
 from engine.jsonable import jsonable
 from engine.moderation import OutputCheck
@@ -88,9 +89,9 @@ class Mapper:
             case ev.NodeRunSucceededEvent():
                 yield from self._finished(event, "succeeded", None)
             case ev.NodeRunFailedEvent():
-                yield from self._finished(event, "failed", event.error)
+                yield from self._finished(event, "failed", in_words(event.error))
             case ev.NodeRunExceptionEvent():
-                yield from self._finished(event, "exception", event.error)
+                yield from self._finished(event, "exception", in_words(event.error))
             case ev.NodeRunAgentLogEvent():
                 yield self._agent_log(event)
             case ev.NodeRunIterationStartedEvent() if event.metadata.get("iteration_length") == 0:
@@ -240,7 +241,7 @@ class Mapper:
             "predecessor_node_id": None,
             **full,
             "status": "retry",
-            "error": event.error,
+            "error": in_words(event.error),
             "elapsed_time": _seconds(event.start_at, None),
             "execution_metadata": None,
             "created_at": shared["created_at"],

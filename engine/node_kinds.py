@@ -20,7 +20,6 @@ from graphon.nodes.http_request.node import HttpRequestNodeDependencies
 from graphon.nodes.if_else.if_else_node import IfElseNode
 from graphon.nodes.iteration.iteration_node import IterationNode
 from graphon.nodes.iteration.iteration_start_node import IterationStartNode
-from graphon.nodes.list_operator.node import ListOperatorNode
 from graphon.nodes.llm import LLMNode
 from graphon.nodes.llm.file_saver import FileSaverImpl
 from graphon.nodes.loop.loop_end_node import LoopEndNode
@@ -30,20 +29,20 @@ from graphon.nodes.start import StartNode
 from graphon.nodes.template_transform.template_transform_node import TemplateTransformNode
 from graphon.nodes.tool import ToolNode
 from graphon.nodes.variable_aggregator.variable_aggregator_node import VariableAggregatorNode
-from graphon.nodes.variable_assigner.v1.node import VariableAssignerNode as AssignerV1
-from graphon.nodes.variable_assigner.v2.node import VariableAssignerNode as AssignerV2
 
 from engine import files
 from engine.agents.easy_node import EasyAgentNode
 from engine.agents.kinds import agent, easy_agent
 from engine.agents.node import AgentNode
 from engine.answer_node import TakenAnswerNode
+from engine.assigner_nodes import FirstAssigner, SecondAssigner
 from engine.code_executor import limits
 from engine.documents.node import DocumentExtractorNode
 from engine.file_runtime import MadeFiles
 from engine.http_node import NamingHttpRequestNode
 from engine.human_input import HumanInputNode
 from engine.knowledge.node import KnowledgeRetrievalNode
+from engine.list_node import ListNode
 from engine.model_nodes import Classifier, Extractor
 from engine.services import Serializer, Services
 from engine.tools.runtime import ToolRuntime
@@ -156,8 +155,8 @@ KINDS: dict[str, Kind] = {
     T.LOOP_END: Kind(LoopEndNode),
     T.VARIABLE_AGGREGATOR: Kind(VariableAggregatorNode),
     T.LEGACY_VARIABLE_AGGREGATOR: Kind(VariableAggregatorNode),
-    T.VARIABLE_ASSIGNER: Kind(AssignerV2),
-    T.LIST_OPERATOR: Kind(ListOperatorNode),
+    T.VARIABLE_ASSIGNER: Kind(SecondAssigner),
+    T.LIST_OPERATOR: Kind(ListNode),
     T.LLM: Kind(LLMNode, _llm),
     T.QUESTION_CLASSIFIER: Kind(Classifier, _classifier),
     T.PARAMETER_EXTRACTOR: Kind(Extractor, _extractor),
@@ -171,7 +170,7 @@ KINDS: dict[str, Kind] = {
     "easy-agent": Kind(EasyAgentNode, easy_agent),
     T.HUMAN_INPUT: Kind(HumanInputNode, _human_input),
 }
-_FIRST_ASSIGNER = Kind(AssignerV1)
+_FIRST_ASSIGNER = Kind(FirstAssigner)
 
 
 def kind_of(data: Any) -> Kind | None:
