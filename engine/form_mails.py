@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from engine.human_input_data import Delivery, Recipients
+from engine.mail_config import URL
 from store.mails import MailDraft
 
-URL = "{{#url#}}"
 MOST = 100  # addresses of one form
 SUBJECT, BODY = 200, 100_000  # characters
 # What a mail server can be told without doubt; no display names, no comments, no lists.

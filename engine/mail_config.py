@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+URL = "{{#url#}}"  # where a mail's text has its link
 PORTS = {"smtp": 587, "smtps": 465}
 
 

@@ -10,8 +10,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 from engine.form_links import FormLinks
-from engine.form_mails import URL
-from engine.mail_config import MailConfig
+from engine.mail_config import URL, MailConfig
 from store import mails
 from store.clock import current
 from store.mails import Mail

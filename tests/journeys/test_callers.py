@@ -291,15 +291,24 @@ def test_nobody_else_stops_a_run(ground: Ground) -> None:
         assert read(stream)[-1].data["data"]["status"] == "stopped"
 
 
-def test_a_revoked_token_reads_no_further_and_the_run_goes_on(ground: Ground) -> None:
+@pytest.mark.parametrize("how", ["token", "cookie", "all cookies"])
+def test_whoever_is_turned_away_reads_no_further_and_the_run_goes_on(ground: Ground, how: str) -> None:
     app_id = _app(ground.workspace_id, ground.people["owner"].id, "public", definition=SLOW)
     base, owner = f"{ground.live.api}/apps/{app_id}", ground.people["owner"]
     token, session_id = mint(owner)
+    cookie = store.cookies.open(owner.id)
     mine = {"Authorization": f"Bearer {token}"}
+    if how != "token":
+        mine = {"Cookie": f"difyspec_session={cookie}", "X-CSRF-Token": store.cookies.csrf_token(cookie)}
     with CLIENT.stream("POST", f"{base}/run", json={"inputs": {}, "query": "hi"}, headers=mine) as stream:
         lines = stream.iter_lines()
         first = next(json.loads(line[6:]) for line in lines if line.startswith("data: "))
-        store.sessions.revoke_for_account(owner.id, session_id)
+        if how == "token":
+            store.sessions.revoke_for_account(owner.id, session_id)
+        elif how == "cookie":
+            store.cookies.close(cookie)
+        else:
+            store.cookies.close_all(owner.id)
         began = time.monotonic()
         rest = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
     assert time.monotonic() - began < 15
