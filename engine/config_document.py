@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.knowledge.named import how_to_add, knowledge_of
 from engine.tools.registry import built_in
 
 
-def config_warnings(config: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each part that is kept and left without effect."""
+def config_warnings(config: Mapping[str, Any], *, agent: bool = False) -> list[str]:
+    """Return a sentence for each part that has no effect here, or needs something of the operator first."""
     found = []
-    datasets = _at(config, "dataset_configs", "datasets", "datasets")
-    if any(_at(one, "dataset", "enabled") for one in _list(datasets)) or _old_datasets(config):
-        found.append("The app names datasets; its answers are made without them.")
+    knowledge = knowledge_of(config, agent=agent)
+    for name in knowledge["dataset_ids"] if knowledge else ():
+        found.append(
+            f"The app looks things up in the dataset '{name}': without one of this id here "
+            f"(`{how_to_add(name)}`) its runs fail."
+        )
     if _at(config, "annotation_reply", "enabled"):
         found.append("Annotation reply is switched on; there are no annotations here, so the model answers.")
     found += moderation_warnings(config)
@@ -69,11 +73,6 @@ def unknown_tools(listed: list[Any]) -> list[str]:
                 "added it, it fails when it is reached."
             )
     return found
-
-
-def _old_datasets(config: Mapping[str, Any]) -> bool:
-    """Older exports list datasets among the agent's tools."""
-    return any(_at(one, "dataset", "enabled") for one in _list(_at(config, "agent_mode", "tools")))
 
 
 def _at(value: Any, *names: str) -> Any:

@@ -62,9 +62,9 @@ def model_config(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[
             raise Problem("An entry must have one key, the type of the variable", *at)
         ((kind, item),) = row.items()
         input_variable(kind, item, seen, warnings, (*at, kind))
-    warnings += config_warnings(config)
     agent = config.get("agent_mode")
     if mode == "chat" and isinstance(agent, dict) and agent.get("enabled") and agent.get("strategy") in _STRATEGIES:
         warnings.append("The chat's agent is switched on; the app was read as 'agent-chat'.")
         mode = "agent-chat"
+    warnings += config_warnings(config, agent=mode == "agent-chat")
     return {"mode": mode, "model_config": {**config, "user_input_form": form}}

@@ -1,4 +1,5 @@
-"""Apps without a workflow (``chat``, ``agent-chat``, ``completion``) as small graphs: start → model or agent → answer.
+"""Apps without a workflow (``chat``, ``agent-chat``, ``completion``) as small graphs: start → what datasets say →
+model or agent → answer.
 
 The definition says what the model is told in ``{{placeholders}}``; here they become references into the engine's
 variables. Values never become part of a template themselves, so what a person types is never read as one.
@@ -6,21 +7,18 @@ variables. Values never become part of a template themselves, so what a person t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from engine.easy_text import QUERY, START, EasyText, inert
+from engine.knowledge.named import knowledge_of
 from engine.moderation import blocked_answer
 from engine.parameters import features_of
 from engine.variables import WORKFLOW_MODES
 
-START, MODEL, ANSWER = "start", "llm", "answer"
-QUERY = "{{#sys.query#}}"
-
-_PLACEHOLDER = re.compile(r"\{\{\s*([a-zA-Z_][a-zA-Z0-9_]{0,29})\s*\}\}")
-# A placeholder of the editor, or something that the engine would take for a reference of its own.
-_REFERENCE = re.compile(r"\{\{#([^{}]{0,300}?)#\}\}")
+KNOWLEDGE, MODEL, ANSWER = "knowledge", "llm", "answer"
+_PASSAGES, _BLOCK = "{{#knowledge.text#}}", "{{#knowledge.block#}}"
 _DETAILS = ("high", "low")
 
 
@@ -35,41 +33,47 @@ def as_graph(document: Mapping[str, Any], inputs: Mapping[str, Any], query: str 
     features = features_of(document)
     blocked = None if mode == "workflow" else blocked_answer(features, inputs, query)
     if blocked is not None:
-        answer = _node(ANSWER, "answer", title="Answer", answer=_inert(blocked))
+        answer = _node(ANSWER, "answer", title="Answer", answer=inert(blocked))
         return _document(document, [start, answer])
     if mode in WORKFLOW_MODES:
         return dict(document)
-    config = document["model_config"]
-    text = _Text({name for name, value in inputs.items() if value is not None})
-    model = _agent(config, text) if mode == "agent-chat" else _model(mode, config, text, query or "")
+    config, agent = document["model_config"], mode == "agent-chat"
+    knowledge = knowledge_of(config, agent=agent)
+    # An agent asks for what it needs; the others are told before they answer.
+    context = _PASSAGES if knowledge and not agent else ""
+    text = EasyText((name for name, value in inputs.items() if value is not None), context)
     answer = _node(ANSWER, "answer", title="Answer", answer="{{#%s.text#}}" % MODEL)  # noqa: UP031
-    return _document(document, [start, model, answer])
+    if agent:
+        return _document(document, [start, _agent(config, text, knowledge), answer])
+    model = _model(mode, config, text, query or "")
+    if knowledge is None:
+        return _document(document, [start, model, answer])
+    return _document(document, [start, _lookup(mode, config, knowledge, model), model, answer])
 
 
-class _Text:
-    """Rewrites the placeholders of a prompt."""
+def _lookup(
+    mode: str, config: Mapping[str, Any], knowledge: Mapping[str, Any], model: dict[str, Any]
+) -> dict[str, Any]:
+    """The node that looks things up; its ``model`` is told what was found."""
+    data, before = model["data"], ""
+    # For what the answer rests on; the prompt takes the passages in as a value.
+    data["context"] = {"enabled": True, "variable_selector": [KNOWLEDGE, "result"]}
+    template, memory = data["prompt_template"], data["memory"] or {}
+    prompts = [*(one["text"] for one in template), memory.get("query_prompt_template", "")]
+    if not any(_PASSAGES in prompt for prompt in prompts):
+        if template and template[0]["role"] == "system":
+            before = "\n\n"
+            template[0]["text"] += _BLOCK
+        else:
+            template.insert(0, {"role": "system", "text": _BLOCK})
+    asked = str(config.get("dataset_query_variable") or "") if mode == "completion" else ""
+    selector = [START, asked] if asked else ["sys", "query"]
+    return _node(
+        KNOWLEDGE, "easy-knowledge", title="Knowledge", query_variable_selector=selector, before=before, **knowledge
+    )
 
-    def __init__(self, names: set[str]) -> None:
-        self._names = names
 
-    def __call__(self, text: Any) -> str:
-        # In this order: a reference is made by the second step and must not be taken apart by the first.
-        kept = _REFERENCE.sub(_special, text if isinstance(text, str) else "")
-        return _PLACEHOLDER.sub(
-            lambda found: f"{{{{#{START}.{found[1]}#}}}}" if found[1] in self._names else found[0], kept
-        )
-
-
-def _special(found: re.Match[str]) -> str:
-    name = found[1].strip()
-    return {"query": QUERY, "context": "{{#context#}}", "histories": ""}.get(name, found[1])
-
-
-def _inert(text: str) -> str:
-    return _REFERENCE.sub(lambda found: found[1], text)
-
-
-def _model(mode: str, config: Mapping[str, Any], text: _Text, query: str) -> dict[str, Any]:
+def _model(mode: str, config: Mapping[str, Any], text: EasyText, query: str) -> dict[str, Any]:
     memory = (
         None if mode == "completion" else {"window": {"enabled": False, "size": 50}, "query_prompt_template": QUERY}
     )
@@ -106,7 +110,7 @@ def _model(mode: str, config: Mapping[str, Any], text: _Text, query: str) -> dic
     )
 
 
-def _agent(config: Mapping[str, Any], text: _Text) -> dict[str, Any]:
+def _agent(config: Mapping[str, Any], text: EasyText, knowledge: Mapping[str, Any] | None) -> dict[str, Any]:
     agent = config.get("agent_mode") or {}
     tools = [one for one in agent.get("tools") or [] if isinstance(one, Mapping)]
     return _node(
@@ -120,6 +124,7 @@ def _agent(config: Mapping[str, Any], text: _Text) -> dict[str, Any]:
         prompt=str((agent.get("prompt") or {}).get("first_prompt") or ""),
         max_iteration=agent.get("max_iteration"),
         tools=[one for one in tools if one.get("tool_name") and one.get("enabled", True)],
+        knowledge=knowledge,
         vision=_vision(config),
     )
 

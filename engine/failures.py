@@ -27,6 +27,8 @@ _MODEL = Cause("completion_request_error", 400)
 _BY_TYPE = {
     "AgentGaveUp": INTERNAL,
     "NoPromptFoundError": Cause("invalid_param", 400),
+    "KnowledgeRetrievalError": Cause("app_unavailable", 400),
+    "LookupFailed": Cause("app_unavailable", 400),
     "ToolMissing": Cause("app_unavailable", 400),
     "NodeUnavailable": Cause("app_unavailable", 400),
 }

@@ -13,9 +13,9 @@ from engine.variables import TYPES, schema_object
 
 # What `engine.node_kinds` can make; said again here, because reading a definition must not load the engine.
 NODE_TYPES = {
-    "agent", "answer", "assigner", "code", "document-extractor", "easy-agent", "end", "http-request", "human-input",
-    "if-else", "iteration", "iteration-start", "knowledge-retrieval", "list-operator", "llm", "loop", "loop-end",
-    "loop-start", "parameter-extractor", "question-classifier", "start", "template-transform", "tool",
+    "agent", "answer", "assigner", "code", "document-extractor", "easy-agent", "easy-knowledge", "end", "http-request",
+    "human-input", "if-else", "iteration", "iteration-start", "knowledge-retrieval", "list-operator", "llm", "loop",
+    "loop-end", "loop-start", "parameter-extractor", "question-classifier", "start", "template-transform", "tool",
     "variable-aggregator", "variable-assigner",
 }  # fmt: skip
 _NODES: Path = ("workflow", "graph", "nodes")

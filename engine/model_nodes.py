@@ -1,8 +1,8 @@
-"""The nodes that put a question to a model and read its answer: question-classifier and parameter-extractor.
+"""The nodes that ask a model: llm, question-classifier and parameter-extractor.
 
-The engine's own build a prompt with the user's text in it and then fill in the references to variables of the
-*whole* prompt. Whoever types ``{{#env.KEY#}}`` would be shown to the model with the key. Here each author's
-reference is filled in once, and what came from outside is left as text.
+The engine's own build a prompt with the user's text or a document's in it and then fill in the references to
+variables of the *whole* prompt. Whoever types ``{{#env.KEY#}}`` would be shown to the model with the key. Here each
+author's reference is filled in once, and what came from outside is left as text.
 """
 
 from __future__ import annotations
@@ -12,9 +12,27 @@ from typing import Any
 
 from graphon.enums import WorkflowNodeExecutionStatus
 from graphon.node_events.base import NodeRunResult
+from graphon.nodes.llm import LLMNode
 from graphon.nodes.parameter_extractor import ParameterExtractorNode
 from graphon.nodes.question_classifier import QuestionClassifierNode
 from graphon.variables.template_resolution import convert_template
+
+from engine.memory import History
+
+
+class Writer(LLMNode):
+    """Writes a text. What a document says is told to the model as it stands: references in it are not filled in."""
+
+    def __init__(self, *args: Any, memory: History | None, **services: Any) -> None:
+        super().__init__(*args, memory=memory, **services)
+        self._earlier = memory
+
+    def _fetch_context(self, node_data: Any) -> Any:
+        for found in super()._fetch_context(node_data):
+            if self._earlier is not None:
+                # What was found takes its part of the model's tokens; what was said earlier has the rest.
+                self._memory = self._earlier.beside([found.context])
+            yield found.model_copy(update={"context": found.context.replace("{{#", "{{ #")})
 
 
 class Classifier(QuestionClassifierNode):

@@ -20,7 +20,6 @@ from graphon.nodes.http_request.node import HttpRequestNodeDependencies
 from graphon.nodes.if_else.if_else_node import IfElseNode
 from graphon.nodes.iteration.iteration_node import IterationNode
 from graphon.nodes.iteration.iteration_start_node import IterationStartNode
-from graphon.nodes.llm import LLMNode
 from graphon.nodes.llm.file_saver import FileSaverImpl
 from graphon.nodes.loop.loop_end_node import LoopEndNode
 from graphon.nodes.loop.loop_node import LoopNode
@@ -41,9 +40,10 @@ from engine.documents.node import DocumentExtractorNode
 from engine.file_runtime import MadeFiles
 from engine.http_node import NamingHttpRequestNode
 from engine.human_input import HumanInputNode
+from engine.knowledge.easy_node import EasyKnowledgeNode
 from engine.knowledge.node import KnowledgeRetrievalNode
 from engine.list_node import ListNode
-from engine.model_nodes import Classifier, Extractor
+from engine.model_nodes import Classifier, Extractor, Writer
 from engine.services import Serializer, Services
 from engine.tools.runtime import ToolRuntime
 
@@ -157,7 +157,7 @@ KINDS: dict[str, Kind] = {
     T.LEGACY_VARIABLE_AGGREGATOR: Kind(VariableAggregatorNode),
     T.VARIABLE_ASSIGNER: Kind(SecondAssigner),
     T.LIST_OPERATOR: Kind(ListNode),
-    T.LLM: Kind(LLMNode, _llm),
+    T.LLM: Kind(Writer, _llm),
     T.QUESTION_CLASSIFIER: Kind(Classifier, _classifier),
     T.PARAMETER_EXTRACTOR: Kind(Extractor, _extractor),
     T.CODE: Kind(CodeNode, _code),
@@ -168,6 +168,7 @@ KINDS: dict[str, Kind] = {
     T.AGENT: Kind(AgentNode, agent),
     T.TOOL: Kind(ToolNode, _tool),
     "easy-agent": Kind(EasyAgentNode, easy_agent),
+    "easy-knowledge": Kind(EasyKnowledgeNode, _knowledge),
     T.HUMAN_INPUT: Kind(HumanInputNode, _human_input),
 }
 _FIRST_ASSIGNER = Kind(FirstAssigner)

@@ -10,7 +10,7 @@ from graphon.entities.base_node_data import BaseNodeData
 from graphon.enums import WorkflowNodeExecutionStatus
 from graphon.node_events.agent import AgentLogEvent
 from graphon.node_events.base import NodeEventPayload, NodeRunResult
-from graphon.node_events.node import StreamChunkEvent, StreamCompletedEvent
+from graphon.node_events.node import RunRetrieverResourceEvent, StreamChunkEvent, StreamCompletedEvent
 from graphon.nodes.base.node import Node
 from graphon.nodes.llm.entities import ModelConfig
 from graphon.variables.template_resolution import convert_template
@@ -36,6 +36,7 @@ class EasyAgentData(BaseNodeData):
     prompt: str = ""
     max_iteration: Any = None
     tools: list[dict[str, Any]] = Field(default_factory=list)
+    knowledge: dict[str, Any] | None = None
     vision: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -72,6 +73,8 @@ class EasyAgentNode(Node[EasyAgentData]):
                 case Thought():
                     thought.told = step
                     yield self._log(thought.payload(agent))
+                case Observed() if step.resources:
+                    yield RunRetrieverResourceEvent(retriever_resources=step.resources, context="")
                 case RoundEnded() if step.results:
                     yield self._log(thought.payload(agent, step.results))
                 case Answered():

@@ -9,6 +9,7 @@ from graphon.nodes.llm.entities import ModelConfig
 
 from engine.agents.agent import Agent, rounds_of, strategy_of
 from engine.agents.given import given_tools
+from engine.knowledge.tool import dataset_tools
 from engine.services import Services
 
 
@@ -20,7 +21,7 @@ def easy_agent(services: Services, data: Any) -> dict[str, Any]:
         return Agent(
             model=model,
             strategy=strategy_of(data.strategy, model, data.prompt),
-            tools=given_tools(services.tools, data.tools),
+            tools=[*given_tools(services.tools, data.tools), *dataset_tools(services.knowledge, data.knowledge)],
             context=services.tools.context,
             rounds=rounds_of(data.max_iteration),
         )

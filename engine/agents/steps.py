@@ -61,13 +61,14 @@ class Calling:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a tool gave, or why it failed (``failed``; the text tells the model)."""
+    """What a tool gave, or why it failed (``failed``; the text tells the model); ``resources`` as in its result."""
 
     position: int
     call: Call
     text: str
     failed: bool
     value: Any = None
+    resources: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,17 @@ _MEMBERS = (
     "dataset_id", "dataset_name", "document_id", "document_name", "segment_id", "data_source_type", "score",
     "content", "hit_count", "word_count", "segment_position", "index_node_hash", "page", "files", "summary",
 )  # fmt: skip
+_OF_METADATA = {
+    "hit_count": "segment_hit_count", "word_count": "segment_word_count", "index_node_hash": "segment_index_node_hash",
+}  # fmt: skip
+
+
+def cited(passages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return passages, as a lookup gives them, as the engine's models tell them of their context."""
+    return [
+        {name: one["metadata"].get(_OF_METADATA.get(name, name), one.get(name)) for name in _MEMBERS}
+        for one in passages
+    ]
 
 
 class Citations:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine.knowledge.named import how_to_add
 from store import dataset_search, datasets
 
 
@@ -25,16 +26,19 @@ class Knowledge:
         """
         if not names:
             raise LookupFailed("The app names no dataset to look things up in")
-        found = {name: datasets.of_app(self._app_id, name) for name in names}
-        for name, dataset in found.items():
-            if dataset is None:
-                raise LookupFailed(
-                    f"The dataset '{name}' is not on this server. Its operator can add it: "
-                    f"difyspec datasets create NAME --for {name}, then difyspec datasets import NAME FILE…"
-                )
-        ids = list(dict.fromkeys(dataset.id for dataset in found.values() if dataset))
+        ids = list(dict.fromkeys(self.dataset(name).id for name in names))
         hits = dataset_search.search(ids, query, limit=top_k, least=least)
         return [_result(position, hit) for position, hit in enumerate(hits, 1)]
+
+    def dataset(self, name: str) -> datasets.Dataset:
+        """Return the dataset that the app means by an id, an alias or a name. Raises LookupFailed."""
+        found = datasets.of_app(self._app_id, name)
+        if found is None:
+            raise LookupFailed(
+                f"The dataset '{name}' is not on this server. Its operator can add it: "
+                f"{how_to_add(name)}, then difyspec datasets import NAME FILE…"
+            )
+        return found
 
 
 def _result(position: int, hit: dataset_search.Hit) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from graphon.nodes.base.node import Node
 from graphon.variables.segments import ArrayObjectSegment
 
 from engine.knowledge.lookup import LookupFailed
-
-MAX_TOP_K = 100
+from engine.knowledge.retrieval import retrieval_of
 
 
 class KnowledgeData(BaseNodeData):
@@ -73,22 +72,5 @@ class KnowledgeRetrievalNode(Node[KnowledgeData]):
         )
 
     def _found(self, query: str) -> list[dict[str, Any]]:
-        data = self.node_data
-        conditions = (data.metadata_filtering_conditions or {}).get("conditions")
-        if data.metadata_filtering_mode == "manual" and conditions:
-            raise LookupFailed("Filters on metadata cannot be used on this server: its documents have none")
-        config = data.multiple_retrieval_config or {}
-        return self._lookup(
-            data.dataset_ids,
-            query,
-            top_k=max(1, min(MAX_TOP_K, _whole(config.get("top_k")) or 4)),
-            least=_number(config.get("score_threshold")) if config.get("score_threshold_enabled", True) else 0.0,
-        )
-
-
-def _whole(value: Any) -> int:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+        wanted = retrieval_of(self.node_data.model_dump())
+        return self._lookup(self.node_data.dataset_ids, query, top_k=wanted.top_k, least=wanted.least)

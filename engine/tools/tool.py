@@ -32,11 +32,15 @@ class ToolContext:
 
 @dataclass(frozen=True)
 class Result:
-    """What a call gave: text for people and models, and the value behind it where there is one."""
+    """What a call gave: text for people and models, and the value behind it where there is one.
+
+    ``resources`` are the passages of knowledge that it rests on.
+    """
 
     text: str
     value: dict[str, Any] | list[Any] | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    resources: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
