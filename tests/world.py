@@ -66,7 +66,7 @@ def build() -> World:
 
 def make_app(workspace_id: str, author_id: str, name: str, *, mode: str = "workflow", **more: Any) -> App:
     """A published app with a tiny definition."""
-    definition = {**DEFINITION, "mode": mode}
+    definition = more.pop("definition_of", None) or {**DEFINITION, "mode": mode}
     made = apps.create(
         workspace_id, author_id, name=name, mode=mode, description=f"{name}.", definition=definition,
         source=f"app:\n  mode: {mode}\n  name: {name}\n", **more,
