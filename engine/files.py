@@ -49,6 +49,12 @@ class FileConfig:
     document_memory_bytes: int = 512 * 1024 * 1024
     document_characters: int = 2_000_000
 
+    def document_reader(self) -> DocumentReader:
+        """Return a reader of documents with these bounds."""
+        return DocumentReader(
+            seconds=self.document_seconds, memory_bytes=self.document_memory_bytes, limit=self.document_characters
+        )
+
 
 class Files:
     """The files of this server."""
@@ -56,11 +62,7 @@ class Files:
     def __init__(self, config: FileConfig, guard: AddressGuard) -> None:
         self.config, self.limits, self._guard = config, config.limits, guard
         self.links = FileLinks(config.secret, config.api_url, config.link_seconds)
-        self.reader = DocumentReader(
-            seconds=config.document_seconds,
-            memory_bytes=config.document_memory_bytes,
-            limit=config.document_characters,
-        )
+        self.reader = config.document_reader()
         self._bytes = file_bytes.open_bytes(config.storage, config.folder)
 
     def take(self, app: App, caller: Uploader, source: BinaryIO, size: int, *, name: str, claimed: str) -> StoredFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from engine.knowledge.readers import Part
+from engine.knowledge.part import Part
 
 MAX_CHARACTERS = 1000
 _OVERLAP = 100

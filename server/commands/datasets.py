@@ -50,21 +50,27 @@ def create(
 @app.command("import")
 def import_documents(
     name: Name,
-    files: Annotated[list[Path], typer.Argument(help="txt, md, html and csv files, or folders of them", exists=True)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="text, md, html, csv, json, pdf, docx, xlsx… files, or folders of them", exists=True),
+    ],
     workspace: Workspace = "",
     output: Output = Format.table,
 ) -> None:
     """Take documents into a dataset; one of the same name is replaced. Nothing is stored if one cannot be read."""
+    from engine.files import FileConfig
     from engine.knowledge.chunks import chunks
-    from engine.knowledge.readers import UnreadableDocument, read
+    from engine.knowledge.part import UnreadableDocument
+    from engine.knowledge.readers import read
     from store import datasets
 
     with opened():
         one = _existing(workspace_or_only(workspace), name)
         loaded, problems = [], []
+        reader = FileConfig().document_reader()
         for shown, path in _documents(files):
             try:
-                found = chunks(read(shown, path.read_bytes()))
+                found = chunks(read(shown, path.read_bytes(), reader))
             except (UnreadableDocument, OSError) as error:
                 problems.append(str(error))
                 continue

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import openpyxl
 import pytest
+from pypdf import PdfWriter
 
 from tests.cli.test_commands import Shell
+from tests.engine.test_documents import pdf, word
 
 
 @pytest.fixture
@@ -55,6 +59,35 @@ def test_one_document_that_cannot_be_read_stores_nothing(shell: Shell, folder: P
     (folder / "empty.txt").write_text("  \n")
     assert "empty.txt: has no text" in shell("datasets", "import", "Visitors", str(folder), code=1)
     assert shell.rows("datasets", "list", "Visitors") == []
+
+
+def test_documents_of_an_office_are_taken_in_and_one_that_is_locked_is_named(shell: Shell, tmp_path: Path) -> None:
+    shell("datasets", "create", "Office")
+    made = tmp_path / "office"
+    made.mkdir()
+    book, locked = openpyxl.Workbook(), PdfWriter(io.BytesIO(pdf()))
+    book.active.append(["what", "price"])
+    book.active.append(["ticket", 12])
+    book.save(made / "prices.xlsx")
+    (made / "bees.docx").write_bytes(word())
+    (made / "dance.pdf").write_bytes(pdf("The waggle dance."))
+    (made / "hours.json").write_text('{"opens": "nine"}')
+    rows = shell.rows("datasets", "import", "Office", str(made))
+    assert [(r["document"], r["segments"]) for r in rows] == [
+        ("bees.docx", 3), ("dance.pdf", 1), ("hours.json", 1), ("prices.xlsx", 1),
+    ]  # fmt: skip
+    for question, name, text in (
+        ("waggle", "dance.pdf", "The waggle dance."),
+        ("ticket price", "prices.xlsx", "what: ticket\nprice: 12"),
+        ("hum", "bees.docx", "They hum."),
+        ("opens", "hours.json", '{\n  "opens": "nine"\n}'),
+    ):
+        hit = shell.rows("datasets", "search", "Office", question)[0]
+        assert (hit["document"], hit["content"]) == (name, text)
+    locked.encrypt("secret")
+    locked.write(made / "locked.pdf")
+    said = shell("datasets", "import", "Office", str(made), code=1)
+    assert "nothing was imported:\n  locked.pdf: The PDF is protected by a password" in said
 
 
 def test_what_is_not_there_is_named(shell: Shell) -> None:

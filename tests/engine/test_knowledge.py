@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
+import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.files import FileConfig
 from engine.knowledge.chunks import chunks
-from engine.knowledge.readers import Part, UnreadableDocument, read
+from engine.knowledge.part import Part, UnreadableDocument
+from engine.knowledge.readers import read
 from store import conversations, datasets, workspaces
 from tests.engine.conftest import make_caller
 from tests.engine.graphs import chain_document, document, edge, llm, node
+from tests.engine.test_documents import pdf, word
 
 OPENING = "The museum opens at nine."
 TICKETS = "Tickets cost twelve francs."
 
 
+READER = FileConfig().document_reader()
+
+
 def texts(name: str, data: str | bytes) -> list[tuple[str, tuple[str, ...]]]:
-    return [(p.text, p.headings) for p in read(name, data.encode() if isinstance(data, str) else data)]
+    return [(p.text, p.headings) for p in read(name, data.encode() if isinstance(data, str) else data, READER)]
 
 
 def test_markdown_is_read_in_sections_with_their_headings() -> None:
@@ -57,10 +65,52 @@ def test_text_is_read_in_the_character_set_it_was_written_in() -> None:
     assert texts("a.txt", said.encode("cp1252")) == [(said, ())]
 
 
-@pytest.mark.parametrize(("name", "data", "told"), [("a.pdf", b"x", "are read from"), ("a.txt", b"a\x00b", "not text")])
+def sheets() -> bytes:
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    book.active.title = "Prices"
+    for row in (["what", "price", None], ["ticket", 12, "now"], ["guide", None, None], ["a | b", 1, None]):
+        book.active.append(row)
+    other = book.create_sheet("Hours")
+    other.append(["day"])
+    other.append(["Monday"])
+    book.create_sheet("Note").append(["Closed in May"])
+    book.save(out)
+    return out.getvalue()
+
+
+def test_sheets_are_read_row_by_row_under_their_names() -> None:
+    assert texts("a.xlsx", sheets()) == [
+        ("what: ticket\nprice: 12\nnow", ("Prices",)),
+        ("what: guide", ("Prices",)),
+        ("a\nb\n1\n", ("Prices",)),
+        ("day: Monday", ("Hours",)),
+        ("Closed in May", ("Note",)),
+    ]
+
+
+def test_documents_of_libraries_are_read_as_text_and_the_rows_of_their_tables() -> None:
+    assert texts("a.docx", word()) == [("Bees dance.", ()), ("name: bee\nlegs: 6", ()), ("They hum.", ())]
+    assert texts("a.pdf", pdf()) == [("Bees dance.", ())]
+    assert texts("a.JSON", '{"bee": [6, "legs"]}') == [('{\n  "bee": [\n    6,\n    "legs"\n  ]\n}', ())]
+    assert texts("a.eml", "Subject: Bees\n\n| one |\n\nThe end.\n") == [
+        ("Subject: Bees\n", ()), ("| one |", ()), ("\nThe end.", ()),
+    ]  # fmt: skip
+    assert texts("a.tsv", "name\tlegs\nbee\t6\n") == [("name: bee\nlegs: 6", ())]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("a.png", b"x", "a.png: documents are read from .csv, .docx"),
+        ("a.txt", b"a\x00b", "not text"),
+        ("a.pdf", b"x", "a.pdf: The PDF cannot be read"),
+        ("a.docx", b"x", "a.docx: The file is not what its name says"),
+        ("a.json", b"{", "a.json: The file is not valid JSON"),
+    ],
+)
 def test_what_cannot_be_read_is_refused(name: str, data: bytes, told: str) -> None:
     with pytest.raises(UnreadableDocument, match=told):
-        read(name, data)
+        read(name, data, READER)
 
 
 def test_a_section_is_cut_at_its_joints_and_keeps_its_headings() -> None:
