@@ -30,7 +30,7 @@ def test_a_server_is_killed_while_runs_wait_and_work_and_the_next_goes_on_with_t
     assert head[-1].data["event"] == "workflow_paused"
     asked: dict[str, Any] = next(e.data for e in head if e.data["event"] == "human_input_required")["data"]
 
-    cut_down(site, server, story_app, {"inputs": {}, "query": "go"}, signal.SIGKILL)
+    cut_down(site, server, story_app, {"inputs": {}, "query": "go"}, signal.SIGKILL, until=34)
 
     form = f"{server.api}/apps/{form_app}/form/human_input/{asked['form_token']}"
     answer = {"inputs": {"comment": "well said"}, "action": "approve"}

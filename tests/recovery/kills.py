@@ -48,29 +48,27 @@ class Reader:
         return self.events
 
 
-def cut_down(site: Site, server: Server, app_id: str, body: dict[str, Any], number: signal.Signals) -> set[int]:
-    """Start runs one after another until the first is nearly over; end the server, start it again, read the rest.
+def cut_down(
+    site: Site, server: Server, app_id: str, body: dict[str, Any], number: signal.Signals, until: int
+) -> list[list[Event]]:
+    """Start runs one after another until the first has told ``until`` events; end the server, start it again.
 
-    Checks each run as a whole. Out: how many events of a run had been seen when the server ended.
+    Reads the rest of each run and checks each as a whole. Out: the runs' events.
     """
     readers: list[Reader] = []
-    while not readers or len(readers[0].events) < 26:
+    while not readers or len(readers[0].events) < until:
         readers.append(Reader(site, server, app_id, body))
-        readers[-1].wait_for(1)
-        newest = readers[-1]
-        newest.wait_for(len(newest.events) + _STEP)
+        readers[-1].wait_for(_STEP)
     server.end(number)
     heads = [reader.join() for reader in readers]
     server.start()
 
-    def rest(head: list[Event]) -> None:
+    def rest(head: list[Event]) -> list[Event]:
         task, over = head[0].data["task_id"], head[-1].data["event"] == "workflow_finished"
         whole = head if over else head + site.attach(server, app_id, task, head[-1].id)
         check_whole(whole)
         assert site.attach(server, app_id, task, "0") == whole, "what is read again is what was read"
-        result = whole[-1].data["data"]
-        print(len(head), len(whole), result["status"], result["error"] or "")
+        return whole
 
     with ThreadPoolExecutor(len(heads)) as pool:
-        list(pool.map(rest, heads))
-    return {len(head) for head in heads}
+        return list(pool.map(rest, heads))

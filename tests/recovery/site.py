@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,16 @@ class Site:
         """Start a run and read its first events; the connection is then dropped, the run goes on."""
         with self.stream(server, app_id, body) as response:
             return read(response, count)
+
+    @staticmethod
+    def wait_for(condition: Callable[[], Any]) -> Any:
+        """Wait until something is there, for half a minute at most; out: what it is."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            time.sleep(0.02)
+        raise AssertionError("the condition did not come true")
 
     def close(self) -> None:
         """End all processes."""

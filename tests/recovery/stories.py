@@ -8,44 +8,62 @@ from typing import Any
 from tests.engine.graphs import document, edge, end, llm, node, template
 from tests.journeys.events import Event
 
-WORDS = "w0 w1 w2 w3 "
 
-
-def _inner(kind: dict[str, Any], container: str) -> dict[str, Any]:
+def _inner(kind: dict[str, Any], container: str, word: str) -> dict[str, Any]:
     kind["parentId"] = container
-    kind["data"] |= {"iteration_id": container, "isInIteration": True}
+    kind["data"] |= {f"{word}_id": container, f"isIn{word.title()}": True}
     return kind
 
 
 def story(mode: str) -> dict[str, Any]:
-    """start → code → iteration over its list → model → template → the end: a dozen steps, each of some time."""
+    """start → code → iteration over its list → loop → model → template → the end: each step takes some time."""
     numbers = {
         "code": "def main():\n    return {'items': ['a', 'b', 'c']}",
         "code_language": "python3",
         "outputs": {"items": {"type": "array[string]", "children": None}},
         "variables": [],
     }
-    round_ = llm("say", "{{#each.item#}}", delay_ms=30, answer="{query}")
     each = node(
         "each", "iteration", start_node_id="each-start", iterator_selector=["code", "items"],
         output_selector=["say", "text"], output_type="array[string]",
+    )  # fmt: skip
+    again = node(
+        "again", "loop", start_node_id="again-start", loop_count=2, break_conditions=[], loop_variables=[],
+        logical_operator="and",
     )  # fmt: skip
     nodes = [
         node("start", "start", variables=[]),
         node("code", "code", **numbers),
         each,
         node("each-start", "iteration-start", "each", iteration_id="each", isInIteration=True),
-        _inner(round_, "each"),
+        _inner(llm("say", "{{#each.item#}}", delay_ms=30, answer="{query}"), "each", "iteration"),
+        again,
+        node("again-start", "loop-start", "again", loop_id="again", isInLoop=True),
+        _inner(llm("round", "x", delay_ms=30), "again", "loop"),
         llm("llm", "go", delay_ms=30, chunks=4),
         template("join", "{{ a | join('-') }}", a=["each", "output"]),
     ]
-    chain = ["start", "code", "each", "llm", "join"]
-    edges = [edge(a, b) for a, b in itertools.pairwise(chain)] + [edge("each-start", "say")]
+    chain = ["start", "code", "each", "again", "llm", "join"]
+    edges = [edge(a, b) for a, b in itertools.pairwise(chain)] + [
+        edge("each-start", "say"),
+        edge("again-start", "round"),
+    ]
     if mode == "workflow":
         last = end(text=["llm", "text"], joined=["join", "output"])
         return document([*nodes, last], [*edges, edge("join", "end")])
     nodes.append(node("answer", "answer", answer="{{#llm.text#}}/{{#join.output#}}"))
     return document(nodes, [*edges, edge("join", "answer")], mode)
+
+
+def branches() -> dict[str, Any]:
+    """start → two models beside each other → template → end."""
+    both = template("both", "{{ a }}|{{ b }}", a=["one", "text"], b=["two", "text"])
+    nodes = [
+        node("start", "start", variables=[]), llm("one", "go", delay_ms=40, chunks=5),
+        llm("two", "go", delay_ms=25, chunks=9), both, end(result=["both", "output"]),
+    ]  # fmt: skip
+    edges = [edge("start", "one"), edge("start", "two"), edge("one", "both"), edge("two", "both"), edge("both", "end")]
+    return document(nodes, edges)
 
 
 def text_of(events: list[Event]) -> str:
@@ -76,15 +94,16 @@ def check_whole(events: list[Event]) -> None:
     assert len(set(started)) == len(started)
     assert sorted(started) == sorted(finished), "each node that was started is told as finished, once"
     assert len({e.data["task_id"] for e in events}) == 1
-    opened = 0
-    for name in names:
-        opened += (name == "iteration_started") - (name == "iteration_completed")
-        assert opened in (0, 1), "an iteration begins again only after it was told as over"
+    for kind in ("iteration", "loop"):
+        opened = 0
+        for name in names:
+            opened += (name == f"{kind}_started") - (name == f"{kind}_completed")
+            assert opened in (0, 1), f"{kind}: it begins again only after it was told as over"
+        assert opened == 0 or events[-1].data["data"]["status"] == "failed"
     result = events[-1].data["data"]
     if result["status"] == "failed":
         assert result["error"].startswith("worker_lost: "), result["error"]
     else:
         assert result["status"] == "succeeded"
-        assert opened == 0
     if events[-1].data.get("message_id"):
         assert text_of(events) == result["outputs"].get("answer", ""), "the text so far and after"

@@ -3,27 +3,126 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.recovery.conftest import MakeSite
-from tests.recovery.kills import cut_down
-from tests.recovery.stories import check_whole, story, text_of
+from tests.recovery.kills import Reader, cut_down
+from tests.recovery.site import Site
+from tests.recovery.stories import branches, check_whole, story, text_of
 
-EXPECTED = {"advanced-chat": "w0 w1 w2 w3 /a-b-c", "workflow": "w0 w1 w2 w3 \na-b-c"}
-BODIES: dict[str, dict[str, Any]] = {"advanced-chat": {"inputs": {}, "query": "go"}, "workflow": {"inputs": {}}}
+# Each starts servers again and again; on a busy machine a start takes its time.
+pytestmark = pytest.mark.timeout(900)
+
+QUESTION: dict[str, Any] = {"inputs": {}, "query": "go"}
+WORK: dict[str, Any] = {"inputs": {}}
+STORIES = {
+    "a chat": (story("advanced-chat"), QUESTION, "w0 w1 w2 w3 /a-b-c"),
+    "a workflow": (story("workflow"), WORK, "w0 w1 w2 w3 \na-b-c"),
+    "branches": (branches(), WORK, "w0 w1 w2 w3 w4 |w0 w1 w2 w3 w4 w5 w6 w7 w8 "),
+}
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 ROUNDS = 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("mode", BODIES)
-def test_each_event_may_be_the_last_one(site: MakeSite, mode: str, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("name", STORIES)
+def test_runs_at_every_event_outlive_their_server(site: MakeSite, name: str, number: signal.Signals) -> None:
+    definition, body, text = STORIES[name]
     made = site(DIFYSPEC_CHECKPOINT_SECONDS="0.01", DIFYSPEC_MAX_CONCURRENT_RUNS="8")
-    app_id, server = made.add(story(mode)), made.server()
+    app_id, server = made.add(definition), made.server()
     server.start()
-    whole = made.head(server, app_id, BODIES[mode], 1000)
+    whole = made.head(server, app_id, body, 1000)
     check_whole(whole)
-    assert text_of(whole) == EXPECTED[mode]
+    assert text_of(whole) == text
     for _ in range(ROUNDS):
-        cut_down(made, server, app_id, BODIES[mode], number)
+        for events in cut_down(made, server, app_id, body, number, len(whole) - 4):
+            if events[-1].data["data"]["status"] == "succeeded":
+                assert text_of(events) == text
+
+
+def test_each_single_event_may_be_the_last_that_a_client_has_seen(tmp_path: Path) -> None:
+    made = Site(tmp_path, f"sqlite:///{tmp_path / 'site.db'}", DIFYSPEC_CHECKPOINT_SECONDS="0.01")
+    app_id, server = made.add(story("advanced-chat")), made.server()
+    server.start()
+    try:
+        total = len(made.head(server, app_id, QUESTION, 1000))
+        for count in range(1, total):
+            reader = Reader(made, server, app_id, QUESTION)
+            reader.wait_for(count)
+            server.end()
+            told = reader.join()
+            server.start()
+            seen = told[:count]
+            whole = seen + made.attach(server, app_id, seen[0].data["task_id"], seen[-1].id)
+            check_whole(whole)
+            assert whole[: len(told)] == told, "what the lost server had shown"
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_runs_that_wait_for_a_thread_are_begun_by_the_next_server(site: MakeSite, number: signal.Signals) -> None:
+    made = site(DIFYSPEC_MAX_CONCURRENT_RUNS="1")
+    app_id, server = made.add(story("advanced-chat")), made.server()
+    server.start()
+    readers = [Reader(made, server, app_id, QUESTION | {"query": f"number {n}"}) for n in range(4)]
+    busy = made.wait_for(lambda: next((one for one in readers if len(one.events) > 5), None))
+    waiting = [run for run in made.at_work(app_id) if run.status == "queued"]
+    assert len(waiting) == 3
+    server.end(number)
+    server.start()
+    for run in waiting:
+        events = made.attach(server, app_id, run.task_id, "0")
+        check_whole(events)
+        assert events[-1].data["data"]["status"] == "succeeded"
+        assert events[0].data["data"]["inputs"]["sys.query"] == run.query
+        assert [e.data["event"] for e in events].count("workflow_started") == 1
+    for reader in readers:
+        assert reader is busy or reader.join() == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_question_that_waits_for_the_one_before_it_is_answered_after_it(
+    site: MakeSite, number: signal.Signals
+) -> None:
+    made = site(DIFYSPEC_CHECKPOINT_SECONDS="0.01")
+    app_id, server = made.add(story("advanced-chat")), made.server()
+    server.start()
+    opened = made.head(server, app_id, QUESTION, 1000)
+    go_on = QUESTION | {"conversation_id": opened[0].data["conversation_id"]}
+    first = Reader(made, server, app_id, go_on)
+    first.wait_for(20)
+    second = Reader(made, server, app_id, go_on)
+    (queued,) = made.wait_for(lambda: [run for run in made.at_work(app_id) if run.status == "queued"])
+    server.end(number)
+    assert second.join() == []
+    server.start()
+    head = first.join()
+    whole = head + made.attach(server, app_id, head[0].data["task_id"], head[-1].id)
+    after = made.attach(server, app_id, queued.task_id, "0")
+    for events, turn in ((whole, 2), (after, 3)):
+        check_whole(events)
+        assert events[-1].data["data"]["status"] == "succeeded"
+        assert events[0].data["data"]["inputs"]["sys.dialogue_count"] == turn
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
+def test_a_run_without_checkpoints_ends_with_what_it_said_and_the_code(site: MakeSite, mode: str) -> None:
+    from tests.engine.test_easy_modes import easy
+
+    made = site()
+    app_id, server = made.add(easy(mode, parameters={"delay_ms": 50, "chunks": 2000})), made.server()
+    server.start()
+    reader = Reader(made, server, app_id, {"inputs": {}, "query": "go"})
+    reader.wait_for(5)
+    server.end()
+    head = reader.join()
+    server.start()
+    whole = head + made.attach(server, app_id, head[0].data["task_id"], head[-1].id)
+    assert [int(event.id) for event in whole] == list(range(1, len(whole) + 1))
+    last = whole[-1].data
+    assert (last["event"], last["code"], last["status"]) == ("error", "worker_lost", 500)
+    assert last["message"] == "worker_lost: The process that ran this was lost."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -17,6 +17,8 @@ from tests.recovery.conftest import MakeSite
 from tests.recovery.kills import Reader
 from tests.recovery.site import Server, Site, database
 from tests.recovery.stories import check_whole, story, text_of
+
+pytestmark = pytest.mark.timeout(300)
 
 QUESTION: dict[str, Any] = {"inputs": {}, "query": "go"}
 WORK: dict[str, Any] = {"inputs": {}}
@@ -93,7 +95,7 @@ def test_a_stop_sent_to_the_other_server_ends_a_run_that_waits_for_its_turn(pair
     for reader in busy:
         reader.wait_for(1)
     queued = Reader(site, one, app_id, QUESTION)
-    (row,) = wait_until(lambda: [run for run in site.at_work(app_id) if run.status == "queued"])
+    (row,) = site.wait_for(lambda: [run for run in site.at_work(app_id) if run.status == "queued"])
     began = stop(site, other, app_id, row.task_id)
     events = queued.join()
     assert time.monotonic() - began < 1
@@ -141,15 +143,6 @@ def test_a_stream_at_one_server_follows_a_run_of_the_other(pair: Pair) -> None:
     whole = reader.join()
     assert whole[:2] + followed == whole
     check_whole(whole)
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("the condition did not come true")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
