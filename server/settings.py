@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     public_url: str = Field("", description="address people reach the server at; empty: http://host:port")
-    secret_key: SecretStr = Field(SecretStr(""), description="signs form tokens; empty: made once, in data_dir")
+    secret_key: SecretStr = Field(SecretStr(""), description="encrypts secrets, signs links; empty: made once, in data_dir")
     token_ttl_days: int = Field(14, ge=1, le=365, description="life of a token in days")
     known_client_ids: Words = Field(["difyctl", "difyspec"], description="clients that may start a sign-in")
     rate_limits: bool = Field(True, description="false switches every rate limit off")
