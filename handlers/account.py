@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import store.sessions
+import store.session_list
 import store.workspaces
 from handlers import paging
 from store.caller import Caller
@@ -37,19 +37,19 @@ def get_account(user: Caller) -> dict[str, Any]:
 
 def list_sessions(user: Caller, page: int = 1, limit: int = 100) -> dict[str, Any]:
     """Operation ``listSessions``: the caller's own live sessions, newest first."""
-    rows, total = store.sessions.page(user, page, limit)
+    rows, total = store.session_list.page(user, page, limit)
     return paging.envelope([_row(row) for row in rows], total, page, limit)
 
 
 def revoke_own_session(user: Caller) -> dict[str, Any]:
     """Operation ``revokeOwnSession``: the token that asks is dead when the answer arrives."""
-    store.sessions.revoke(user, user.session_id)
+    store.session_list.revoke(user, user.session_id)
     return {"status": "revoked"}
 
 
 def revoke_session(user: Caller, session_id: str) -> dict[str, Any]:
     """Operation ``revokeSession``: idempotent. Raises ``not_found`` for absent and for other people's sessions."""
-    if not store.sessions.revoke(user, session_id):
+    if not store.session_list.revoke(user, session_id):
         raise Refusal("not_found", "Session not found.")
     return {"status": "revoked"}
 

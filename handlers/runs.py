@@ -13,7 +13,7 @@ from starlette.responses import Response
 import store.apps
 import store.cookies
 import store.runs
-import store.sessions
+import store.session_list
 from engine import runs, stream
 from engine.variables import MODES
 from store.caller import Caller
@@ -51,7 +51,7 @@ async def stream_task_events(
 def _holds(user: Caller) -> Callable[[], bool] | None:
     """How to learn that the caller's token, or the page's cookie, still holds while its stream is open."""
     if user.session_id:
-        return partial(store.sessions.is_live, user.session_id)
+        return partial(store.session_list.is_live, user.session_id)
     return partial(store.cookies.is_live, user.cookie_hash) if user.cookie_hash else None
 
 

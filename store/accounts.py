@@ -10,7 +10,7 @@ from functools import lru_cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from store import cookies, db, sessions, sql
+from store import cookies, db, session_list, sessions, sql
 from store.clock import current_ids, from_micros, now_micros
 from store.refusal import Refusal
 
@@ -126,7 +126,7 @@ def set_status(account_id: str, status: str) -> bool:
 def _store_status(account_id: str, status: str) -> bool:
     if status != "active":
         cookies.close_all(account_id)
-        sessions.revoke_all(account_id)
+        session_list.revoke_all(account_id)
     return sql.change("UPDATE accounts SET status = ? WHERE id = ?", status, sql.uuid_or_none(account_id)) == 1
 
 

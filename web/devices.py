@@ -7,7 +7,7 @@ import uuid
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-import store.sessions
+import store.session_list
 from store.refusal import Refusal
 from web import guard
 
@@ -18,7 +18,7 @@ blueprint = Blueprint("devices", __name__)
 @guard.login_required
 def listing() -> ResponseReturnValue:
     """Every live session of the account (the newest 200)."""
-    return render_template("devices.html", rows=store.sessions.for_account(guard.me().id))
+    return render_template("devices.html", rows=store.session_list.for_account(guard.me().id))
 
 
 @blueprint.post("/devices/<session_id>/revoke")
@@ -29,7 +29,7 @@ def revoke(session_id: str) -> ResponseReturnValue:
         wanted = str(uuid.UUID(session_id))
     except ValueError:
         raise Refusal("not_found") from None
-    if not store.sessions.revoke_for_account(guard.me().id, wanted):
+    if not store.session_list.revoke_for_account(guard.me().id, wanted):
         raise Refusal("not_found")
     guard.record("session.revoked", guard.me(), session_id=wanted)
     flash("The session has ended. The device has to ask you again.")

@@ -44,10 +44,10 @@ def create(
 @app.command("list")
 def list_tokens(email: Annotated[str, typer.Argument(help="whose sessions")], output: Output = Format.table) -> None:
     """The live sessions of an account."""
-    import store.sessions
+    import store.session_list
 
     with opened():
-        rows = store.sessions.for_account(account_named(email).id)
+        rows = store.session_list.for_account(account_named(email).id)
         show(
             [{"id": r.id, "client": r.client_id, "label": r.device_label, "expires": r.expires_at} for r in rows],
             output,
@@ -60,12 +60,12 @@ def revoke(
     session_id: Annotated[str, typer.Argument(help="its id, or 'all'")],
 ) -> None:
     """End a session now."""
-    import store.sessions
+    import store.session_list
 
     with opened():
         account = account_named(email)
         if session_id == "all":
-            store.sessions.revoke_all(account.id)
-        elif not store.sessions.revoke_for_account(account.id, session_id):
+            store.session_list.revoke_all(account.id)
+        elif not store.session_list.revoke_for_account(account.id, session_id):
             fail(f"{email} has no session {session_id}")
         typer.echo("revoked")

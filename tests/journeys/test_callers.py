@@ -22,6 +22,7 @@ import store.apps
 import store.cookies
 import store.device
 import store.runs
+import store.session_list
 import store.sessions
 import store.workspaces
 from server.security import COOKIE
@@ -98,7 +99,7 @@ class Ground:
         store.accounts.set_status(self.people["banned"].id, "active")
         token, session_id = mint(self.people.get(name, self.people["owner"]), days=-1 if name == "expired" else 1)
         if name == "revoked":
-            store.sessions.revoke_for_account(self.people["owner"].id, session_id)
+            store.session_list.revoke_for_account(self.people["owner"].id, session_id)
         if name == "banned":
             store.accounts.set_status(self.people["banned"].id, "banned")
         return token
@@ -304,7 +305,7 @@ def test_whoever_is_turned_away_reads_no_further_and_the_run_goes_on(ground: Gro
         lines = stream.iter_lines()
         first = next(json.loads(line[6:]) for line in lines if line.startswith("data: "))
         if how == "token":
-            store.sessions.revoke_for_account(owner.id, session_id)
+            store.session_list.revoke_for_account(owner.id, session_id)
         elif how == "cookie":
             store.cookies.close(cookie)
         else:

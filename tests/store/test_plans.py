@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from store import apps, sessions, sql
+from store import apps, session_list, sql
 from store.db import is_postgres, reads, writes
 from tests.world import World
 
@@ -99,9 +99,9 @@ def test_lists_of_a_hundred_thousand_neither_scan_nor_sort_the_table(
         lambda: apps.page(caller, world.home.id, tag="demo"),
         lambda: apps.permitted(world.external_caller),
         lambda: apps.visible(caller, world.app.id),
-        lambda: sessions.page(caller, 3, 20),
+        lambda: session_list.page(caller, 3, 20),
     ):
         for statement, values in selects(monkeypatch, call):
             (check_postgres if is_postgres() else check_sqlite)(statement, values)
     assert apps.page(caller, world.home.id)[1] == MANY + 2
-    assert sessions.page(caller, 1, 20)[1] == MANY + 1
+    assert session_list.page(caller, 1, 20)[1] == MANY + 1

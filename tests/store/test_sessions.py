@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import accounts, sessions, sql
+from store import accounts, session_list, sessions, sql
 from store.caller import EXTERNAL_SCOPES, Caller
 from store.db import reads
 from store.refusal import Refusal
@@ -38,8 +38,8 @@ def test_an_external_token_speaks_for_issuer_and_address(world: World) -> None:
 def test_the_same_address_at_two_issuers_is_two_subjects(world: World) -> None:
     elsewhere = caller_of(mint_external("guest@partner.example", "https://elsewhere.example"))
     assert elsewhere.subject != world.external_caller.subject
-    assert not sessions.revoke(elsewhere, world.external_caller.session_id)
-    assert sessions.page(elsewhere, 1, 10)[1] == 1
+    assert not session_list.revoke(elsewhere, world.external_caller.session_id)
+    assert session_list.page(elsewhere, 1, 10)[1] == 1
 
 
 def test_an_external_subject_needs_an_issuer(opened_store: str) -> None:
@@ -108,26 +108,26 @@ def test_a_token_is_looked_up_at_most_once_a_second(
 
 def test_a_revocation_empties_the_cache_at_once(world: World) -> None:
     assert sessions.resolve(world.owner_token) is not None
-    assert sessions.revoke(world.owner_caller, world.owner_caller.session_id)
+    assert session_list.revoke(world.owner_caller, world.owner_caller.session_id)
     assert sessions.resolve(world.owner_token) is None
 
 
 def test_revoking_is_idempotent_and_only_ones_own(world: World) -> None:
     own = world.owner_caller.session_id
-    assert sessions.revoke(world.owner_caller, own)
-    assert sessions.revoke(world.owner_caller, own.upper())
-    assert not sessions.revoke(world.other_caller, own)
-    assert not sessions.revoke(world.owner_caller, world.other_caller.session_id)
-    assert not sessions.revoke(world.owner_caller, "not-a-uuid")
+    assert session_list.revoke(world.owner_caller, own)
+    assert session_list.revoke(world.owner_caller, own.upper())
+    assert not session_list.revoke(world.other_caller, own)
+    assert not session_list.revoke(world.owner_caller, world.other_caller.session_id)
+    assert not session_list.revoke(world.owner_caller, "not-a-uuid")
     assert sessions.resolve(world.other_token) is not None
 
 
 def test_external_subjects_see_and_end_their_own_sessions(world: World) -> None:
-    rows, total = sessions.page(world.external_caller, 1, 10)
+    rows, total = session_list.page(world.external_caller, 1, 10)
     assert total == 1
     assert rows[0].current
     assert rows[0].prefix == "dfoe_"
-    assert sessions.revoke(world.external_caller, rows[0].id)
+    assert session_list.revoke(world.external_caller, rows[0].id)
     assert sessions.resolve(world.external_token) is None
 
 
@@ -148,14 +148,14 @@ def test_last_used_is_written_at_most_once_a_minute_and_only_forward(world: Worl
     for _ in range(59):
         clock.advance(1)
         sessions.resolve(world.owner_token)
-    assert sessions.for_account(world.owner.id)[0].last_used_at == first
+    assert session_list.for_account(world.owner.id)[0].last_used_at == first
     clock.advance(2)
     sessions.resolve(world.owner_token)
-    assert sessions.for_account(world.owner.id)[0].last_used_at == clock.now()
+    assert session_list.for_account(world.owner.id)[0].last_used_at == clock.now()
     clock.jump(-3600)
     clock.advance(2)
     sessions.resolve(world.owner_token)
-    last = sessions.for_account(world.owner.id)[0].last_used_at
+    last = session_list.for_account(world.owner.id)[0].last_used_at
     assert last is not None
     assert last > clock.now()
 
@@ -165,7 +165,7 @@ def test_pages_are_newest_first_without_gap_or_repeat(world: World, clock: FakeC
         mint_for(world.owner, label=f"device {n}")  # all of one moment: the id decides
     clock.advance(1)
     mint_for(world.owner, label="newest")
-    pages = [sessions.page(world.owner_caller, n, 4) for n in (1, 2, 3, 4, 10**30)]
+    pages = [session_list.page(world.owner_caller, n, 4) for n in (1, 2, 3, 4, 10**30)]
     assert [total for _, total in pages] == [9] * 5
     assert [len(rows) for rows, _ in pages] == [4, 4, 1, 0, 0]
     listed = [row.id for rows, _ in pages for row in rows]
@@ -190,7 +190,7 @@ def test_a_look_up_that_began_before_a_revocation_is_not_remembered(
 
     def slow(key: str) -> object:
         read = load(key)
-        sessions.revoke(world.owner_caller, world.owner_caller.session_id)
+        session_list.revoke(world.owner_caller, world.owner_caller.session_id)
         return read
 
     monkeypatch.setattr(sessions, "_load", slow)

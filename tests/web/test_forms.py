@@ -120,7 +120,7 @@ def test_an_accident_shows_nothing_of_its_cause(signed_in: Browser, monkeypatch:
     def broken(account_id: str) -> list[object]:
         raise RuntimeError("hunter2")
 
-    monkeypatch.setattr("store.sessions.for_account", broken)
+    monkeypatch.setattr("store.session_list.for_account", broken)
     answer = signed_in.get("/devices")
     assert answer.status_code == 500
     assert "hunter2" not in answer.text
