@@ -1,0 +1,111 @@
+"""Every setting of the server: its name, kind, default, bounds and meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.setting_kinds import (
+    Credentials,
+    DatabaseUrl,
+    DefaultModel,
+    LogLevel,
+    ModelsFile,
+    Networks,
+    Origins,
+    PublicUrl,
+    RedisUrl,
+    Sender,
+    SmtpUrl,
+    Storage,
+    Words,
+)
+
+
+class SettingTable(BaseSettings):
+    """The whole configuration. Lists are written with commas."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DIFYSPEC_", env_file=".env", extra="ignore", validate_default=True, populate_by_name=True
+    )
+
+    data_dir: Path = Field(Path("difyspec-data"), description="folder of the database and the server's secret")
+    database_url: DatabaseUrl = Field(
+        "",
+        validation_alias=AliasChoices("DIFYSPEC_DATABASE_URL", "DATABASE_URL"),
+        description="sqlite:///path or postgresql://user:password@host:port/name; empty: SQLite in data_dir",
+    )
+    redis_url: RedisUrl = Field(
+        None,
+        validation_alias=AliasChoices("DIFYSPEC_REDIS_URL", "REDIS_URL"),
+        description="redis://host:port/0 shares rate limits between processes; empty: memory",
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    public_url: PublicUrl = Field("", description="address people reach the server at; empty: http://host:port")
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="encrypts secrets, signs links; empty: made once, in data_dir"
+    )
+    token_ttl_days: int = Field(14, ge=1, le=365, description="life of a token in days")
+    known_client_ids: Words = Field(["difyctl", "difyspec"], description="clients that may start a sign-in")
+    rate_limits: bool = Field(True, description="false switches every rate limit off")
+    rate_limit_per_token: int = Field(60, ge=0, le=1_000_000, description="requests a minute per token; 0: none")
+    trusted_proxies: Networks = Field([], description="networks whose X-Forwarded-For is believed")
+    cors_allow_origins: Origins = Field([], description="origins of browser apps that may call the API")
+    max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="largest request body in bytes")
+    body_timeout_seconds: float = Field(30, gt=0, le=3600, description="time a request body may take to arrive")
+    mail_from: Sender = Field(
+        "", description="sender of mails that bring a form's link, as name@host or Name <name@host>"
+    )
+    smtp_url: SmtpUrl = Field(
+        SecretStr(""),
+        description="smtp://user:password@host:587 or smtps://…:465 mails forms; empty: none are sent",
+    )
+    file_storage: Storage = Field(
+        "", description="s3://bucket/prefix (AWS_* variables say where); empty: data_dir/files"
+    )
+    upload_file_size_limit: int = Field(15, ge=1, le=1024, description="largest file in MB, unless another limit fits")
+    upload_image_file_size_limit: int = Field(10, ge=1, le=1024, description="largest image in MB")
+    upload_video_file_size_limit: int = Field(100, ge=1, le=1024, description="largest video in MB")
+    upload_audio_file_size_limit: int = Field(50, ge=1, le=1024, description="largest audio file in MB")
+    workflow_file_upload_limit: int = Field(10, ge=1, le=100, description="most files of one input of a run")
+    upload_quota_mb: int = Field(1000, ge=0, description="MB that a person's unused uploads may take; 0: no limit")
+    upload_file_extension_blacklist: Words = Field([], description="extensions that are refused, without dots")
+    upload_timeout_seconds: float = Field(600, gt=0, le=86400, description="time an upload may take to arrive")
+    files_access_timeout: int = Field(3600, ge=10, le=31_536_000, description="life of a link to a file in seconds")
+    file_unused_hours: int = Field(24, ge=1, le=8760, description="hours after which an unused upload is deleted")
+    file_keep_days: int = Field(0, ge=0, le=36500, description="days that used files are kept; 0: for good")
+    request_threads: int = Field(40, ge=1, le=1000, description="threads for handlers that touch the database")
+    shutdown_seconds: int = Field(10, ge=0, le=600, description="time open requests get when the server stops")
+    allowed_outbound_hosts: Words = Field([], description="private hosts that HTTP nodes may call")
+    tool_credentials: Credentials = Field(
+        SecretStr(""), description='keys of imported APIs by their names, as JSON: {"weather": "key"}'
+    )
+    allow_private_addresses: bool = Field(False, description="true lets HTTP nodes call any private address")
+    max_execution_seconds: float = Field(1200, gt=0, le=86400, description="longest run in seconds")
+    max_execution_steps: int = Field(500, ge=1, le=100_000, description="most node executions of one run")
+    code_seconds: float = Field(10, gt=0, le=600, description="longest run of one code node in seconds")
+    code_memory_mb: int = Field(256, ge=64, le=8192, description="most memory of one code node in MB")
+    max_run_bytes: int = Field(64 * 1024**2, ge=1024, le=1024**3, description="most bytes of all events of one run")
+    form_days: float = Field(7, gt=0, le=3650, description="longest time a form waits, whatever its node says")
+    sweep_seconds: float = Field(5, ge=0.5, le=3600, description="how often late forms and lost runs are looked for")
+    checkpoint_seconds: float = Field(
+        5, ge=0, le=86400, description="a run is kept for a restart this often, between two nodes; 0: only at pauses"
+    )
+    release_seconds: float = Field(
+        3, ge=0, le=600, description="time running nodes get to finish when the server stops"
+    )
+    lease_seconds: float = Field(
+        30, ge=2, le=3600, description="a server that is silent for so long loses its runs to another one"
+    )
+    max_concurrent_runs: int = Field(128, ge=1, le=10_000, description="runs executed at the same time")
+    models_file: ModelsFile = Field(None, description="table of models (docs/models.md); empty: echo answers for all")
+    default_model: DefaultModel = Field(
+        "", description="back end for models that fit no rule: echo, openai, local, or NAME/MODEL"
+    )
+    log_level: LogLevel = Field("info", description="least level that is logged")
+    access_log: bool = Field(True, description="a line for each request")
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
