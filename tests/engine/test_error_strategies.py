@@ -89,6 +89,7 @@ RETRIED = {"code", "llm", "question-classifier", "parameter-extractor", "http-re
 CANNOT_FAIL = {
     "start", "end", "answer", "iteration-start", "loop-start", "loop-end", "variable-aggregator", "variable-assigner",
     "easy-agent",
+    "easy-knowledge",
 }  # fmt: skip
 
 
