@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from graphon import engine_events as ev
 
+from engine.container_events import ContainerEvents
 from engine.failures import in_words
 from engine.form_told import told
-from engine.jsonable import jsonable
+from engine.graph_names import GraphNames
 from engine.moderation import OutputCheck
+from engine.moments import seconds, unix
+from engine.node_payloads import agent_log, finished, retried, started
 from engine.payloads import Payloads
 from engine.text_filter import TakenBack
-from engine.truncate import truncate
 from store.forms import Form
 
 _CONTAINERS = ("iteration", "loop")
-_SCOPE = ("iteration_id", "iteration_index", "loop_id")
 _SILENT = (*_CONTAINERS, "iteration-start", "loop-start")
-
-
-def unix(moment: datetime | None) -> int:
-    """Return Unix seconds; the engine's times are UTC without saying so. None means now."""
-    if moment is None:
-        return int(datetime.now(UTC).timestamp())
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 class Mapper:
@@ -52,22 +46,22 @@ class Mapper:
         self._payloads, self._check = payloads, check
         # Whether the author's answer took the place of what the graph says.
         self.replaced = False
-        self._nodes = {node["id"]: node["data"] for node in graph["nodes"]}
+        self._names = GraphNames(graph)
+        self._containers = ContainerEvents(payloads, self._names)
         self._count = 0
         # Execution id → the members that all events of this execution share.
         self._open: dict[str, dict[str, Any]] = {}
-        # Iterations over an empty list, which send nothing.
-        self._empty: set[str] = set()
 
     def dumps(self) -> dict[str, Any]:
         """Return what `loads` takes, as plain JSON values."""
         opened = [{**one, "began": one["began"].isoformat()} for one in self._open.values()]
-        rest = {"empty": sorted(self._empty), "replaced": self.replaced}
+        rest = {"empty": self._containers.dumps(), "replaced": self.replaced}
         return {"count": self._count, "repeats": self.repeats, "open": opened, **rest}
 
     def loads(self, saved: Mapping[str, Any]) -> None:
         """Take up the numbers and the open nodes of the process that ran this before."""
-        self._count, self.repeats, self._empty = saved["count"], saved["repeats"], set(saved["empty"])
+        self._count, self.repeats = saved["count"], saved["repeats"]
+        self._containers.loads(saved["empty"])
         self.replaced = bool(saved.get("replaced"))
         for one in saved["open"]:
             self._open[one["id"]] = {**one, "began": datetime.fromisoformat(one["began"])}
@@ -84,7 +78,7 @@ class Mapper:
             case ev.NodeRunRetryEvent():
                 yield self._retry(event)
             case ev.NodeRunStartedEvent():
-                if self._kind(event) not in _SILENT:
+                if self._names.kind(event) not in _SILENT:
                     yield from self._started(event)
             case ev.NodeRunSucceededEvent():
                 yield from self._finished(event, "succeeded", None)
@@ -93,26 +87,9 @@ class Mapper:
             case ev.NodeRunExceptionEvent():
                 yield from self._finished(event, "exception", in_words(event.error))
             case ev.NodeRunAgentLogEvent():
-                yield self._agent_log(event)
-            case ev.NodeRunIterationStartedEvent() if event.metadata.get("iteration_length") == 0:
-                self._empty.add(event.id)
-            case ev.NodeRunIterationSucceededEvent() if event.id in self._empty:
-                self._empty.discard(event.id)
-            case ev.NodeRunIterationStartedEvent() | ev.NodeRunLoopStartedEvent():
-                yield self._container_started(event)
-            case ev.NodeRunIterationNextEvent():
-                yield self._container(event, "next", index=event.index, created_at=unix(None), extras={})
-            case ev.NodeRunLoopNextEvent():
-                yield self._loop_next(event, event.index)
-            case ev.NodeRunLoopSucceededEvent() if event.metadata.get("completed_reason") == "loop_completed":
-                # The engine tells a round when the next one begins, so nobody has told the last one.
-                if event.steps:
-                    yield self._loop_next(event, event.steps)
-                yield self._container_completed(event, "succeeded", None)
-            case ev.NodeRunIterationSucceededEvent() | ev.NodeRunLoopSucceededEvent():
-                yield self._container_completed(event, "succeeded", None)
-            case ev.NodeRunIterationFailedEvent() | ev.NodeRunLoopFailedEvent():
-                yield self._container_completed(event, "failed", event.error)
+                yield self._payloads.workflow_event("agent_log", agent_log(event))
+            case _:
+                yield from self._containers.events(event)
 
     def _text(self, event: ev.NodeRunStreamChunkEvent) -> dict[str, Any]:
         preset = self._check.replacement(event.chunk) if self._check else None
@@ -124,22 +101,8 @@ class Mapper:
     def close_open(self, status: str, error: str | None) -> Iterator[dict[str, Any]]:
         """Yield a ``node_finished`` for each node that was still at work when the run was ended."""
         for shared in list(self._open.values()):
-            yield self._finish(shared, status, error, unix(None))
+            yield self._finish(shared, status, error, unix(None), seconds(shared["began"], None))
         self._open.clear()
-
-    def _kind(self, event: ev.NodeEvent) -> str:
-        return str(self._nodes.get(event.node_id, {}).get("type", event.node_type))
-
-    def _title(self, node_id: str) -> str:
-        return str(self._nodes.get(node_id, {}).get("title") or "")
-
-    def _scope(self, event: ev.EngineEvent) -> dict[str, str | None]:
-        owner = event.container_id
-        kind = self._nodes.get(owner, {}).get("type") if owner else None
-        return {
-            "iteration_id": owner if kind == "iteration" else None,
-            "loop_id": owner if kind == "loop" else None,
-        }
 
     def _started(self, event: ev.NodeRunStartedEvent) -> Iterator[dict[str, Any]]:
         shared = self._open.get(event.id)
@@ -152,12 +115,12 @@ class Mapper:
                 yield self._payloads.workflow_event(*told(form))
             return
         self._count += 1
-        scope = self._scope(event)
+        scope = self._names.scope(event)
         shared = {
             "id": event.id,
             "node_id": event.node_id,
-            "node_type": self._kind(event),
-            "title": self._title(event.node_id),
+            "node_type": self._names.kind(event),
+            "title": self._names.title(event.node_id),
             "index": self._count,
             "predecessor_node_id": None,
             "inputs": None,
@@ -170,9 +133,7 @@ class Mapper:
         yield self._start(shared)
 
     def _start(self, shared: dict[str, Any]) -> dict[str, Any]:
-        scope = {k: shared.get(k) for k in _SCOPE}
-        data = {k: v for k, v in shared.items() if k not in ("began", *scope)}
-        return self._payloads.workflow_event("node_started", {**data, "extras": {}, **scope})
+        return self._payloads.workflow_event("node_started", started(shared))
 
     def _finished(
         self,
@@ -182,130 +143,14 @@ class Mapper:
     ) -> Iterator[dict[str, Any]]:
         shared = self._open.pop(event.id, None)
         if shared is not None:
-            elapsed = _seconds(event.start_at, event.finished_at)
+            elapsed = seconds(event.start_at, event.finished_at)
             yield self._finish(shared, status, error, unix(event.finished_at), elapsed)
 
     def _finish(
-        self,
-        shared: dict[str, Any],
-        status: str,
-        error: str | None,
-        finished_at: int,
-        elapsed: float | None = None,
+        self, shared: dict[str, Any], status: str, error: str | None, finished_at: int, elapsed: float
     ) -> dict[str, Any]:
-        if elapsed is None:
-            elapsed = _seconds(shared["began"], None)
-        data = {
-            **_head(shared),
-            "inputs": None,
-            "process_data": None,
-            "outputs": None,
-            "status": status,
-            "error": error,
-            "elapsed_time": elapsed,
-            "execution_metadata": None,
-            "created_at": shared["created_at"],
-            "finished_at": finished_at,
-            "files": [],
-            **{k: shared.get(k) for k in _SCOPE},
-        }
-        return self._payloads.workflow_event("node_finished", data)
-
-    def _agent_log(self, event: ev.NodeRunAgentLogEvent) -> dict[str, Any]:
-        data, _ = truncate(jsonable(event.data))
-        members = {
-            "node_execution_id": event.node_execution_id,
-            "id": event.message_id,
-            "label": event.label,
-            "parent_id": event.parent_id,
-            "error": event.error,
-            "status": event.status,
-            "data": data,
-            "metadata": jsonable(event.metadata),
-            "node_id": event.node_id,
-        }
-        return self._payloads.workflow_event("agent_log", members)
+        return self._payloads.workflow_event("node_finished", finished(shared, status, error, finished_at, elapsed))
 
     def _retry(self, event: ev.NodeRunRetryEvent) -> dict[str, Any]:
-        result = event.node_run_result
         shared = self._open.get(event.id, {"index": self._count, "created_at": unix(event.start_at)})
-        full: dict[str, Any] = {}
-        for name in ("inputs", "process_data", "outputs"):
-            full[name], full[f"{name}_truncated"] = truncate(jsonable(getattr(result, name)))
-        data = {
-            "id": event.id,
-            "node_id": event.node_id,
-            "node_type": self._kind(event),
-            "title": self._title(event.node_id),
-            "index": shared["index"],
-            "predecessor_node_id": None,
-            **full,
-            "status": "retry",
-            "error": in_words(event.error),
-            "elapsed_time": _seconds(event.start_at, None),
-            "execution_metadata": None,
-            "created_at": shared["created_at"],
-            "finished_at": unix(None),
-            "files": [],
-            **self._scope(event),
-            "iteration_index": shared.get("iteration_index"),
-            "retry_index": event.retry_index,
-        }
-        return self._payloads.workflow_event("node_retry", data)
-
-    def _container(self, event: Any, step: str, **members: Any) -> dict[str, Any]:
-        kind = self._kind(event)
-        head = {
-            "id": event.node_id,
-            "node_id": event.node_id,
-            "node_type": kind,
-            "title": self._title(event.node_id),
-        }
-        return self._payloads.workflow_event(f"{kind}_{step}", {**head, **members})
-
-    def _loop_next(self, event: ev.NodeEvent, index: int) -> dict[str, Any]:
-        return self._container(event, "next", index=index, created_at=unix(None), pre_loop_output={}, extras={})
-
-    def _container_started(self, event: ev.NodeRunIterationStartedEvent | ev.NodeRunLoopStartedEvent) -> dict[str, Any]:
-        inputs, inputs_cut = truncate(jsonable(event.inputs))
-        return self._container(
-            event,
-            "started",
-            created_at=unix(event.start_at),
-            extras={},
-            metadata=jsonable(event.metadata),
-            inputs=inputs,
-            inputs_truncated=inputs_cut,
-        )
-
-    def _container_completed(self, event: Any, status: str, error: str | None) -> dict[str, Any]:
-        metadata = jsonable(event.metadata)
-        inputs, inputs_cut = truncate(jsonable(event.inputs))
-        outputs, outputs_cut = truncate(jsonable(event.outputs))
-        return self._container(
-            event,
-            "completed",
-            outputs=outputs,
-            outputs_truncated=outputs_cut,
-            created_at=unix(event.start_at),
-            extras={},
-            inputs=inputs,
-            inputs_truncated=inputs_cut,
-            status=status,
-            error=error,
-            elapsed_time=_seconds(event.start_at, None),
-            total_tokens=int(metadata.get("total_tokens") or 0),
-            execution_metadata=metadata,
-            finished_at=unix(None),
-            steps=event.steps,
-        )
-
-
-def _head(shared: dict[str, Any]) -> dict[str, Any]:
-    return {k: shared[k] for k in ("id", "node_id", "node_type", "title", "index", "predecessor_node_id")}
-
-
-def _seconds(began: datetime, ended: datetime | None) -> float:
-    began = began if began.tzinfo else began.replace(tzinfo=UTC)
-    ended = datetime.now(UTC) if ended is None else ended if ended.tzinfo else ended.replace(tzinfo=UTC)
-    return round(max(0.0, (ended - began).total_seconds()), 6)
+        return self._payloads.workflow_event("node_retry", retried(event, shared, self._names))
