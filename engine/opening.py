@@ -135,12 +135,22 @@ def with_conversation(context: RunContext, sealer: Sealer) -> RunContext:
     )
 
 
-@db.writes
 def record_end(context: RunContext, outcome: Outcome, worker: str, first_seq: int, payloads: list[str]) -> bool:
     """Store how a run ended, its last events and the answer of its message (also a partial one), all or nothing.
 
-    Nothing is stored when the run is not ``worker``'s any more, or has ended: another one tells how it ends.
+    False, and nothing is stored, when the run is not ``worker``'s any more, or has ended otherwise: another one tells
+    how it ends. A write whose answer was lost, because the connection broke, may be tried again.
     """
+    try:
+        ended = _record_end(context, outcome, worker, first_seq, payloads)
+    except db.RETRIED:
+        there = events.already(context.run_id, first_seq, payloads)
+        return bool(there) and _record_end(context, outcome, worker, first_seq + there, payloads[there:])
+    return ended or events.already(context.run_id, first_seq, payloads) == len(payloads)
+
+
+@db.writes
+def _record_end(context: RunContext, outcome: Outcome, worker: str, first_seq: int, payloads: list[str]) -> bool:
     ended = rows.finish(
         context.run_id,
         outcome.status,

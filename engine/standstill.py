@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,10 @@ from engine.workplace import Workplace
 from store import checkpoints, forms
 from store.checkpoints import Halt
 from store.forms import Draft
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.5
 
 
 class Standstill:
@@ -127,18 +132,35 @@ class Pauses:
         if self._live.ended.is_set():
             return True
         if self._releasing.is_set():
-            if not self._still.keep(release=True):
+            if not self._kept(release=True):
                 self._live.abandon("lost")
             return True
         if any(isinstance(reason, SchedulingPause) for reason in pause.reasons):
-            self._still.keep(release=False)
+            self._kept(release=False)
             return False
-        answer = self._still.pause()
+        answer = self._paused()
         if answer == "lost":
             self._live.abandon("lost")
         elif answer == "stopping":
             self._live.end("stopped", STOPPED)
         return answer != "answered"
+
+    def _kept(self, *, release: bool) -> bool:
+        try:
+            return self._still.keep(release=release)
+        except Exception:
+            # The store is away: the run goes on, from an earlier checkpoint if it has to.
+            logger.exception("Run %s could not be kept", self._live.context.run_id)
+            return False
+
+    def _paused(self) -> str:
+        while not self._live.ended.is_set():
+            try:
+                return self._still.pause()
+            except Exception:
+                logger.exception("Run %s could not pause; it is tried again", self._live.context.run_id)
+                self._live.ended.wait(_RETRY_SECONDS)
+        return "ended"
 
     def _release(self) -> None:
         self._releasing.set()

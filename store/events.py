@@ -38,12 +38,27 @@ def append_all(batches: Iterable[Batch]) -> None:
 
 
 def claim(run_id: str, first_seq: int, payloads: list[str]) -> bool:
-    """As `append`, for a run that another process may have taken over: False when it has written these numbers."""
+    """As `append`, for a run that another process may have taken over: False when it has written these numbers.
+
+    A write whose answer was lost, because the connection broke, may be tried again.
+    """
     try:
         append(run_id, first_seq, payloads)
     except db.RETRIED:
-        return False
+        there = already(run_id, first_seq, payloads)
+        if not there:
+            return False
+        if there < len(payloads):
+            append(run_id, first_seq + there, payloads[there:])
     return True
+
+
+@db.reads
+def already(run_id: str, first_seq: int, payloads: list[str]) -> int:
+    """How many of these events are stored, from the first on; 0 also when one of the numbers is another event's."""
+    found = read(run_id, first_seq - 1, len(payloads))
+    mine = [(first_seq + place, sql.text(text)) for place, text in enumerate(payloads[: len(found)])]
+    return len(found) if found == mine else 0
 
 
 @db.reads

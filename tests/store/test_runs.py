@@ -188,3 +188,13 @@ def caller_of_name(world: World) -> str:
 
     found = accounts.get(world.owner.id)
     return found.name if found else ""
+
+
+def test_a_write_that_is_tried_again_is_told_from_one_of_another_process(world: World) -> None:
+    run = start(world)
+    assert events.claim(run.id, 1, ["a", "b"])
+    assert events.claim(run.id, 1, ["a", "b"]), "the answer was lost, not the write"
+    assert events.claim(run.id, 1, ["a", "b", "c"]), "and more was told meanwhile"
+    assert not events.claim(run.id, 3, ["another"])
+    assert not events.claim(run.id, 2, ["b", "another", "d"])
+    assert events.read(run.id, 0, 10) == [(1, "a"), (2, "b"), (3, "c")]
