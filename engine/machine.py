@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
-from engine import failures, opening, recovery, saved, unattended, worker_name
+from engine import failures, opening, taking_up, worker_name
 from engine.config import EngineConfig
 from engine.context import RunContext
 from engine.live import STOPPED, LiveRun
 from engine.log import EventLog
 from engine.outcome import Carried, Outcome
 from engine.saved import Saved
-from engine.sealing import SealBroken
 from engine.speech import speaks
 from engine.timers import Timers
 from engine.workplace import workplace
@@ -23,7 +21,6 @@ from store import checkpoints, leases
 from store import events as stored
 from store import runs as rows
 from store.clock import current
-from store.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +44,7 @@ class Machine:
 
     def start(self, context: RunContext) -> None:
         """Execute a run that was just stored."""
-        live = self._live(context, EventLog(context.run_id, stored.claim))
+        live = self.live_run(context, EventLog(context.run_id, stored.claim))
         with self.lock:
             self.live[context.run_id] = live
         try:
@@ -119,7 +116,9 @@ class Machine:
         self.forget(live)
         return True
 
-    def _live(self, context: RunContext, log: EventLog, carried: Carried = Carried()) -> LiveRun:
+    def live_run(self, context: RunContext, log: EventLog, carried: Carried = Carried()) -> LiveRun:
+        """Make a run that tells its events to ``log`` and stores its end as this worker's."""
+
         def record(context: RunContext, outcome: Outcome, first_seq: int, payloads: list[str]) -> bool:
             return opening.record_end(context, outcome, self.place.worker, first_seq, payloads)
 
@@ -128,12 +127,10 @@ class Machine:
 
     def _take_up(self, run_id: str) -> None:
         try:
-            row = rows.for_worker(run_id)
-            if row is None or row.status not in ("queued", "running") or row.worker != self.place.worker:
+            made = taking_up.ready(self, run_id)
+            if made is None:
                 return
-            live, memory = self._begun(row) if row.status == "running" else (self._queued(row), None)
-            if live is None:
-                return
+            live, memory = made
             with self.lock:
                 if self.closed:
                     leases.release(run_id, self.place.worker)
@@ -146,43 +143,6 @@ class Machine:
         finally:
             self.waiting.discard(run_id)
         self._execute(live, memory)
-
-    def _queued(self, row: rows.Run) -> LiveRun | None:
-        try:
-            context = opening.reopened(row, self.place.sealer)
-        except Refusal as refusal:
-            if refusal.code != "app_unavailable":
-                raise
-            unattended.end(row, "failed", refusal.message)
-            return None
-        if context is None:
-            recovery.end_lost(row)
-            return None
-        return self._live(context, EventLog(row.id, stored.claim))
-
-    def _begun(self, row: rows.Run) -> tuple[LiveRun | None, Saved | None]:
-        point = checkpoints.get(row.id)
-        if point is None:
-            recovery.end_lost(row)
-            return None, None
-        try:
-            memory = saved.load(self.place.sealer.unseal(point.sealed))
-        except (SealBroken, ValueError):
-            # Another key, or a checkpoint of another version: this run cannot go on, here or anywhere.
-            logger.exception("Run %s cannot be taken up again", row.id)
-            recovery.end_lost(row)
-            return None, None
-        base = recovery.reset_to(row, point, memory)
-        if base is None:
-            return None, None
-        carried = Carried(memory.answer, memory.elapsed, resumes=True, citations=memory.citations, told=memory.told)
-        return self._live(self._current(memory.context), EventLog(row.id, stored.claim, base), carried), memory
-
-    def _current(self, context: RunContext) -> RunContext:
-        """The context with the conversation's variables as they are now."""
-        if context.conversation_id is None:
-            return context
-        return replace(context, conversation_values=opening.values_of(context.conversation_id, self.place.sealer))
 
     def _await_turn(self, live: LiveRun) -> None:
         """Wait until the earlier runs of the conversation are over: each sees what the one before it answered."""
