@@ -159,7 +159,7 @@ def test_files_come_with_the_answer_and_belong_to_who_started_the_run(
     several = [chosen("a.md", b"A"), chosen("b.txt", b"B")]
     ok = person.post(token, field__comment="see", file__scan=chosen(), file__scans=several)
     assert ok.status_code == 200, ok.text
-    events = bench.events(run, None)
+    events = bench.events(run)
     filled = next(event["data"]["submitted_data"] for event in events if event["event"] == "human_input_form_filled")
     assert (filled["scan"]["filename"], filled["scan"]["type"]) == ("bees.txt", "document")
     assert [one["filename"] for one in filled["scans"]] == ["a.md", "b.txt"]
