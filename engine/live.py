@@ -140,11 +140,17 @@ class LiveRun:
         """Have `release` call ``action``."""
         self._release = action
 
+    def forget(self) -> None:
+        """Let go of the engine, which is done: a reader may hold on to the events for long, at its own pace."""
+        with self._lock:
+            self.progress = self._release = None
+
     def release(self) -> bool:
         """Ask the run to stand still soon so that another process can go on; False if it cannot be asked."""
-        if self._release is None:
+        release = self._release
+        if release is None:
             return False
-        self._release()
+        release()
         return True
 
     @property

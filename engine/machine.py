@@ -181,6 +181,7 @@ class Machine:
         finally:
             self.timers.cancel(deadline)
             self.forget(live)
+            live.forget()
 
     def _begin(self, live: LiveRun, memory: Saved | None) -> bool:
         """Move the run to running; if it cannot, end it here or leave it to whoever has it."""

@@ -1,0 +1,77 @@
+"""A reader that takes its stream at a crawl: its run goes on, nobody else waits, and the server does not swell."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import store
+import store.runs
+from store import app_changes
+from tests.engine.graphs import chat_document
+from tests.journeys.conftest import Live
+from tests.journeys.events import attach, run
+
+CHUNKS = 20_000
+MEGABYTE = 1024 * 1024
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process takes."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def app(live: Live, chunks: int) -> str:
+    """A chat that answers with so many pieces."""
+    store.open(live.environment["DATABASE_URL"])
+    try:
+        made = app_changes.create(
+            live.ada.workspace_id, live.ada.account_id, name=f"{chunks} pieces", mode="advanced-chat",
+            definition=chat_document(chunks=chunks), source="-",
+        )  # fmt: skip
+        app_changes.publish(made.id)
+    finally:
+        store.close()
+    return str(made.id)
+
+
+def crawl(live: Live, long: str, short: str) -> None:
+    """Read a long stream byte by byte, and see to it that nobody waits for that."""
+    address, body = urlsplit(live.base), b'{"inputs": {}, "query": "go"}'
+    head = (
+        f"POST /openapi/v1/apps/{long}/run HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"Authorization: Bearer {live.ada.token}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect((address.hostname or "", address.port or 0))
+        slow.sendall(head.encode() + body)
+        told = b""
+        while b'"workflow_run_id":"' not in told:
+            told += slow.recv(512)
+        assert told.startswith(b"HTTP/1.1 200")
+        task = told.partition(b'"task_id":"')[2].partition(b'"')[0].decode()
+        for _ in range(5):
+            started = time.monotonic()
+            events = run(live, live.ada, short, {"inputs": {}, "query": "hello"})
+            assert events[-1].data["data"]["status"] == "succeeded"
+            assert time.monotonic() - started < 10
+            slow.recv(1)
+        # Its own run ends without it, and another reader gets all of it.
+        whole = attach(live, live.ada, long, task, include_state_snapshot="true")
+        assert whole[-1].data["data"]["status"] == "succeeded"
+        assert sum(event.data["event"] == "message" for event in whole) == CHUNKS
+
+
+def test_a_reader_at_a_crawl_holds_up_nobody(live: Live) -> None:
+    long, short = app(live, CHUNKS), app(live, 20)
+    # The first times take memory that the process keeps for the next ones: about 100 MB for so long a run.
+    crawl(live, long, short)
+    crawl(live, long, short)
+    before = resident(live.pid)
+    crawl(live, long, short)
+    assert resident(live.pid) - before < 60 * MEGABYTE
