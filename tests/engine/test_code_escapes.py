@@ -16,20 +16,34 @@ from engine.cancel import Cancelled, CancelToken
 from engine.sandbox.pool import CodeRefused, SandboxPool
 from tests.engine.graphs import chain_document, code
 
-SECONDS, MEMORY, ANSWER = 1.0, 256 * 1024 * 1024, 1 << 20
+MEMORY, ANSWER = 256 * 1024 * 1024, 1 << 20
+# A piece of code that is to end by another limit has all the time that it may need on a busy machine.
+SECONDS, PATIENT_SECONDS = 1, 60
 CANARY = "canary-5f2e"
 NO_ACCESS = "PermissionError: Code has no access to files, the network or other processes"
 CRASHED = "The code ended without an answer: it crashed, ended its process, or needed more memory than it may use"
+TOO_LONG = f"The code took longer than {SECONDS} seconds"
 MEMORY_GONE = "The code needed more memory than it may use"
 UNIVERSE = "[c for c in object.__subclasses__() if c.__name__ == '_wrap_close'][0].__init__.__globals__"
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[SandboxPool]:
-    made = SandboxPool(seconds=SECONDS, memory_bytes=MEMORY, answer_bytes=ANSWER)
+def opened(seconds: float) -> Iterator[SandboxPool]:
+    made = SandboxPool(seconds=seconds, memory_bytes=MEMORY, answer_bytes=ANSWER)
     made.run("python3", "def main(): return {}", {}, CancelToken())
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[SandboxPool]:
+    """Where code that does not end has a minute."""
+    yield from opened(PATIENT_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[SandboxPool]:
+    """Where it has a second."""
+    yield from opened(SECONDS)
 
 
 @pytest.fixture
@@ -49,7 +63,7 @@ def refused(pool: SandboxPool, text: str, language: str = "python3", **inputs: A
     began = time.monotonic()
     with pytest.raises(CodeRefused) as caught:
         pool.run(language, text, inputs, CancelToken())
-    assert time.monotonic() - began < SECONDS + 4
+    assert time.monotonic() - began < pool._seconds + 4
     assert pool.run(language, ALIVE[language], {}, CancelToken()) == {"alive": 1}
     return str(caught.value)
 
@@ -165,17 +179,17 @@ def test_the_kernel_refuses_even_what_machine_code_asks(pool: SandboxPool, canar
 
 
 GREEDY = {
-    "a loop without end": ("while True: pass", "The code took longer than 1 seconds"),
-    "a long sleep": ("time.sleep(60)", "The code took longer than 1 seconds"),
-    "a slow pattern": ("re.match('(a*)*b', 'a' * 60)", "The code took longer than 1 seconds"),
-    "a huge number": ("str(9 ** 9 ** 9)", "The code took longer than 1 seconds"),
+    "a loop without end": ("while True: pass", TOO_LONG),
+    "a long sleep": ("time.sleep(60)", TOO_LONG),
+    "a slow pattern": ("re.match('(a*)*b', 'a' * 60)", TOO_LONG),
+    "a huge number": ("str(9 ** 9 ** 9)", TOO_LONG),
     "a signal handler that will not end": (
         "signal.signal(15, lambda *a: None)\n    while True: pass",
-        "The code took longer than 1 seconds",
+        TOO_LONG,
     ),
     "catching everything": (
         "while True:\n        try:\n            while True: pass\n        except BaseException: pass",
-        "The code took longer than 1 seconds",
+        TOO_LONG,
     ),
     "a huge string": ("return {'a': 'a' * 10 ** 9}", f"MemoryError: {MEMORY_GONE} (line 3)"),
     "a text that grows": ("a = b'x' * 10 ** 7\n    while True: a += a", f"MemoryError: {MEMORY_GONE} (line 4)"),
@@ -190,21 +204,21 @@ GREEDY = {
         "a = []\n    for _ in range(5000): a = [a]\n    return {'a': a}",
         "The code returned something that is not plain data, or is nested too deeply",
     ),
-    "printing without end": ("while True: print('x' * 9999)", "The code took longer than 1 seconds"),
+    "printing without end": ("while True: print('x' * 9999)", TOO_LONG),
     "leaving early": ("sys.exit(0)", "SystemExit: 0 (line 3)"),
     "leaving without a word": ("os._exit(0)", CRASHED),
 }
 
 
 @pytest.mark.parametrize("greed", GREEDY)
-def test_a_greedy_piece_of_code_ends_within_its_limit(pool: SandboxPool, greed: str) -> None:
+def test_a_greedy_piece_of_code_ends_within_its_limit(pool: SandboxPool, hasty: SandboxPool, greed: str) -> None:
     body, message = GREEDY[greed]
     text = f"import os, re, signal, sys, threading, time\ndef main():\n    {body}"
-    assert refused(pool, text) == message
+    assert refused(hasty if message == TOO_LONG else pool, text) == message
 
 
-def test_recursion_beyond_the_stack_ends_that_process_alone(pool: SandboxPool) -> None:
-    assert refused(pool, "import sys\ndef main():\n    sys.setrecursionlimit(10 ** 9)\n    f = lambda: f()\n    f()")
+def test_recursion_beyond_the_stack_ends_that_process_alone(hasty: SandboxPool) -> None:
+    assert refused(hasty, "import sys\ndef main():\n    sys.setrecursionlimit(10 ** 9)\n    f = lambda: f()\n    f()")
 
 
 FORGED = {
@@ -233,7 +247,7 @@ def test_the_environment_is_empty(pool: SandboxPool, canary: Path) -> None:
     assert pool.run("python3", text, {}, CancelToken())["got"][0] == {}
 
 
-TOO_LONG, TOO_DEEP = "The code took longer than 1 seconds", "RangeError: Maximum call stack size exceeded"
+TOO_DEEP = "RangeError: Maximum call stack size exceeded"
 JAVASCRIPT = {
     "process": ("return {got: process.env}", "ReferenceError: process is not defined (line 2)"),
     "require": ("return {got: require('fs').readFileSync(path)}", "ReferenceError: require is not defined (line 2)"),
@@ -246,9 +260,9 @@ JAVASCRIPT = {
         "return {got: [].constructor.constructor('return process')()}",
         "ReferenceError: process is not defined (line 3)",
     ),
-    "a loop without end": ("while (true) {}", "The code took longer than 1 seconds"),
-    "promises without end": ("const f = () => Promise.resolve().then(f); return f()", None),
-    "a slow pattern": ("return {a: /(a*)*b/.test('a'.repeat(60))}", "The code took longer than 1 seconds"),
+    "a loop without end": ("while (true) {}", TOO_LONG),
+    "promises without end": ("const f = () => Promise.resolve().then(f); return f()", TOO_LONG),
+    "a slow pattern": ("return {a: /(a*)*b/.test('a'.repeat(60))}", TOO_LONG),
     "a huge buffer": ("return {a: new Uint8Array(2 ** 31)}", None),
     "a list that grows": ("const a = []; while (true) a.push(new Array(1e5).fill(a.length))", None),
     "deep recursion": ("const f = () => f(); f()", "RangeError: Maximum call stack size exceeded (line 2)"),
@@ -260,9 +274,12 @@ JAVASCRIPT = {
 
 
 @pytest.mark.parametrize("attempt", JAVASCRIPT)
-def test_javascript_reaches_nothing_and_ends_within_its_limit(pool: SandboxPool, canary: Path, attempt: str) -> None:
+def test_javascript_reaches_nothing_and_ends_within_its_limit(
+    pool: SandboxPool, hasty: SandboxPool, canary: Path, attempt: str
+) -> None:
     body, message = JAVASCRIPT[attempt]
-    told = refused(pool, f"function main({{path}}) {{\n  {body}\n}}", "javascript", path=str(canary))
+    place = hasty if message in (TOO_LONG, None) else pool
+    told = refused(place, f"function main({{path}}) {{\n  {body}\n}}", "javascript", path=str(canary))
     assert message is None or told == message
     assert CANARY not in told
 
@@ -297,10 +314,10 @@ def cpu_seconds(pid: int) -> float:
     return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
-def test_no_process_is_left_behind(pool: SandboxPool, soon: Callable[..., Any]) -> None:
-    assert pool._nursery is not None
-    nursery = pool._nursery.process.pid
-    refused(pool, "while True: pass")
+def test_no_process_is_left_behind(hasty: SandboxPool, soon: Callable[..., Any]) -> None:
+    assert hasty._nursery is not None
+    nursery = hasty._nursery.process.pid
+    refused(hasty, "while True: pass")
     soon(lambda: not children(nursery))
 
 
