@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from functools import partial
 
-import pytest
 from schemathesis import Case
 from schemathesis.transport.serialization import Binary
 
 from contract import VIEW_32, load
 from server.app import create_stock_app
-from tests.fuzz import servers, view
+from tests.fuzz import servers
+from tests.fuzz.promises import promises
 from tests.fuzz.target import Target
 
 PATHS = load(VIEW_32)["paths"]
@@ -58,24 +58,4 @@ def _ends_in_a_line_feed(case: Case) -> bool:
 
 
 target = Target(in_process=True, known_defect=is_known)
-pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with servers.in_process(create_stock_app, target.door, tmp_path_factory.mktemp("fuzz")) as made, target.on(made):
-        yield
-
-
-@target.schema.parametrize()
-def test_an_operation_keeps_its_contract(case: Case) -> None:
-    target.check(case)
-
-
-@pytest.mark.parametrize("tag", sorted(view.stories()))
-def test_operations_keep_it_one_after_the_other(tag: str) -> None:
-    target.tell_stories(tag)
-
-
-def test_every_operation_was_seen_to_succeed() -> None:
-    assert target.never_succeeded() == set()
+TestStockApp = promises(target, partial(servers.in_process, create_stock_app, target.door))
