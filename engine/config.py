@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.files import FileConfig
+from engine.file_config import FileConfig
 from engine.mail_config import MailConfig
 from engine.models.table import ModelTable
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from engine import file_kinds, file_probe
 from engine.address_guard import AddressGuard
-from engine.documents.pool import DocumentReader
+from engine.file_config import FileConfig
 from engine.file_kinds import FileLimits
 from engine.file_links import FileLinks
 from store import file_bytes, files
@@ -24,36 +22,6 @@ from store.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 ORPHANED_AFTER = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class FileConfig:
-    """What an operator decides about files.
-
-    ``storage``: ``s3://bucket/prefix``, or empty for ``folder``. ``api_url`` is where links lead.
-    The text of a document is read within ``document_seconds`` and ``document_memory_bytes``.
-    ``quota_bytes``: what one person's unused uploads may take together, 0 for any amount.
-    ``unused_for``: how long an upload waits for a run; ``kept_for``: how long a used one stays, None for good.
-    """
-
-    folder: Path = Path(".difyspec/files")
-    storage: str = ""
-    secret: str = field(default="not a secret: tests only", repr=False)
-    api_url: str = "http://127.0.0.1:8000/openapi/v1"
-    link_seconds: int = 3600
-    limits: FileLimits = field(default_factory=FileLimits)
-    unused_for: timedelta = timedelta(days=1)
-    kept_for: timedelta | None = None
-    quota_bytes: int = 0
-    document_seconds: float = 30
-    document_memory_bytes: int = 512 * 1024 * 1024
-    document_characters: int = 2_000_000
-
-    def document_reader(self) -> DocumentReader:
-        """Return a reader of documents with these bounds."""
-        return DocumentReader(
-            seconds=self.document_seconds, memory_bytes=self.document_memory_bytes, limit=self.document_characters
-        )
 
 
 class Files:

@@ -32,7 +32,7 @@ def resources(settings: Settings) -> Iterator[None]:
     """The store and the engine, open within the ``with``. For tests and commands without uvicorn."""
     from engine import runs
     from engine.config import EngineConfig
-    from engine.files import FileConfig
+    from engine.file_config import FileConfig
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store.open(settings.store_url)
