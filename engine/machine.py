@@ -180,8 +180,8 @@ class Machine:
             live.end("failed", "The run ended because of an internal error.")
         finally:
             self.timers.cancel(deadline)
-            self.forget(live)
             live.forget()
+            self.forget(live)
 
     def _begin(self, live: LiveRun, memory: Saved | None) -> bool:
         """Move the run to running; if it cannot, end it here or leave it to whoever has it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -211,6 +212,24 @@ def test_fifty_runs_started_at_once_each_tell_every_event_once(bench: Any) -> No
         assert parsed[-1]["event"] == "workflow_finished"
         assert "".join(e["answer"] for e in parsed if e["event"] == "message") == "".join(f"w{i} " for i in range(20))
         assert len({e.get("task_id") for e in parsed}) == 1
+
+
+def test_a_reader_that_lags_behind_holds_nothing_of_an_engine_that_is_done(bench: Any, soon: Any) -> None:
+    from graphon.engine import Engine
+
+    run = bench.start(bench.app(chat_document(chunks=50)))
+
+    async def lag() -> int:
+        source = runs.batches(run.id, after=0)
+        seen = len(await anext(source))
+        await asyncio.to_thread(soon, lambda: run.id not in runs.machine().live)
+        gc.collect()
+        assert [one for one in gc.get_objects() if isinstance(one, Engine)] == []
+        async for batch in source:
+            seen += len(batch)
+        return seen
+
+    assert asyncio.run(lag()) == len(bench.events(run))
 
 
 @pytest.mark.slow
