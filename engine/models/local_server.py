@@ -43,6 +43,9 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        finally:
+            if self.process.stdout is not None:
+                self.process.stdout.close()
 
 
 _servers: dict[tuple[Path, int], LocalServer] = {}
@@ -73,7 +76,10 @@ def running(backend: Backend) -> LocalServer:
     key = (model_file(backend), backend.context_tokens)
     with _lock:
         server = _servers.get(key)
-        if server is None or server.process.poll() is not None:
+        if server is not None and server.process.poll() is not None:
+            server.close()
+            server = None
+        if server is None:
             server = _servers[key] = _start(*key)
         return server
 
