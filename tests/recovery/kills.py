@@ -64,10 +64,9 @@ def cut_down(
     server.start()
 
     def rest(head: list[Event]) -> list[Event]:
-        task, over = head[0].data["task_id"], head[-1].data["event"] == "workflow_finished"
-        whole = head if over else head + site.attach(server, app_id, task, head[-1].id)
+        whole = site.whole(server, app_id, head)
         check_whole(whole)
-        assert site.attach(server, app_id, task, "0") == whole, "what is read again is what was read"
+        assert site.attach(server, app_id, head[0].data["task_id"], "0") == whole, "what is read again is what was read"
         return whole
 
     with ThreadPoolExecutor(len(heads)) as pool:

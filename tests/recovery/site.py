@@ -135,6 +135,12 @@ class Site:
             time.sleep(0.1)
         raise AssertionError(f"the run does not end: {[e.data['event'] for e in found]}")
 
+    def whole(self, server: Server, app_id: str, head: list[Event]) -> list[Event]:
+        """All events of a run whose first ones were seen."""
+        if head[-1].data["event"] in ENDINGS:
+            return head
+        return head + self.attach(server, app_id, head[0].data["task_id"], head[-1].id)
+
     @contextlib.contextmanager
     def stream(self, server: Server, app_id: str, body: dict[str, Any]) -> Iterator[httpx.Response]:
         """The answer of a run that was started."""

@@ -56,7 +56,7 @@ def test_each_single_event_may_be_the_last_that_a_client_has_seen(tmp_path: Path
             told = reader.join()
             server.start()
             seen = told[:count]
-            whole = seen + made.attach(server, app_id, seen[0].data["task_id"], seen[-1].id)
+            whole = made.whole(server, app_id, seen)
             check_whole(whole)
             assert whole[: len(told)] == told, "what the lost server had shown"
     finally:
@@ -100,8 +100,7 @@ def test_a_question_that_waits_for_the_one_before_it_is_answered_after_it(
     server.end(number)
     assert second.join() == []
     server.start()
-    head = first.join()
-    whole = head + made.attach(server, app_id, head[0].data["task_id"], head[-1].id)
+    whole = made.whole(server, app_id, first.join())
     after = made.attach(server, app_id, queued.task_id, "0")
     for events, turn in ((whole, 2), (after, 3)):
         check_whole(events)
@@ -121,7 +120,7 @@ def test_a_run_without_checkpoints_ends_with_what_it_said_and_the_code(site: Mak
     server.end()
     head = reader.join()
     server.start()
-    whole = head + made.attach(server, app_id, head[0].data["task_id"], head[-1].id)
+    whole = made.whole(server, app_id, head)
     assert [int(event.id) for event in whole] == list(range(1, len(whole) + 1))
     last = whole[-1].data
     assert (last["event"], last["code"], last["status"]) == ("error", "worker_lost", 500)

@@ -156,7 +156,7 @@ def test_the_other_server_takes_over_the_runs_of_one_that_ends(site: MakeSite, n
     reader.wait_for(12)
     one.end(number)
     head = reader.join()
-    whole = head + made.attach(other, app_id, head[0].data["task_id"], head[-1].id)
+    whole = made.whole(other, app_id, head)
     check_whole(whole)
     assert (whole[-1].data["data"]["status"], text_of(whole)) == ("succeeded", "w0 w1 w2 w3 /a-b-c")
 
