@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from engine import runs
 from store import runs as rows
 from store.clock import current
 from store.refusal import Refusal
+
+logger = logging.getLogger(__name__)
 
 RECHECK_SECONDS = 1.0
 
@@ -50,11 +53,20 @@ async def frames(
     asked = current().monotonic()
     async for batch in runs.batches(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses):
         if holds is not None and current().monotonic() - asked >= RECHECK_SECONDS:
-            if not await asyncio.to_thread(holds):
+            if not await asyncio.to_thread(_still, holds):
                 yield await asyncio.to_thread(_turned_away, run_id)
                 return
             asked = current().monotonic()
         yield b"".join(frame(seq, payload) for seq, payload in batch) if batch else _COMMENT
+
+
+def _still(holds: Callable[[], bool]) -> bool:
+    try:
+        return holds()
+    except Exception:
+        # The store is away, and what is told comes out of it: the reader is asked about again when it is back.
+        logger.warning("Whether a reader may still read could not be looked up", exc_info=True)
+        return True
 
 
 def _turned_away(run_id: str) -> bytes:

@@ -8,6 +8,7 @@ refused here.
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -27,6 +28,20 @@ RETRIED = (pony.orm.IntegrityError, pony.orm.TransactionIntegrityError, pony.orm
 
 class SchemaMismatch(RuntimeError):
     """The tables are not what the mapping says; the message names the difference and what to do."""
+
+
+class _Here(threading.local):
+    """Whether the calling thread's transaction has executed a statement."""
+
+    begun = False
+
+
+_here = _Here()
+
+
+def statement_done() -> None:
+    """Note that the transaction has executed a statement: from here on it cannot be begun again unnoticed."""
+    _here.begun = True
 
 
 class _Open:
@@ -77,6 +92,10 @@ def bind(url: str) -> None:
             f"the database at {_without_password(url)} does not match this version: {problem}. "
             "Restore a backup made before the change, or undo it with: yoyo rollback, then start again"
         ) from problem
+    # Pony would go on with the rest of a transaction on a new connection when the first one broke, and commit only
+    # that rest. Before the first statement nothing is lost by it.
+    reconnects = fresh.provider.should_reconnect
+    fresh.provider.should_reconnect = lambda problem: not _here.begun and reconnects(problem)
     _Open.database = fresh
 
 
@@ -111,6 +130,7 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
             return function(*args, **kwargs)  # part of the caller's transaction
         for last in (False,) * (attempts - 1) + (True,):
             try:
+                _here.begun = False
                 with db_session(immediate=immediate):
                     return function(*args, **kwargs)
             except RETRIED:

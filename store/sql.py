@@ -21,12 +21,16 @@ Row = Any  # a tuple; what is in it depends on the statement
 
 def rows(statement: str, *values: object) -> list[Row]:
     """All rows of a SELECT. It does not begin a transaction by itself."""
-    return list(db.database()._exec_sql(_marked(statement, db.is_postgres()), values or None).fetchall())
+    cursor = db.database()._exec_sql(_marked(statement, db.is_postgres()), values or None)
+    db.statement_done()
+    return list(cursor.fetchall())
 
 
 def row(statement: str, *values: object) -> Row | None:
     """The first row of a SELECT, or None."""
-    found: Row | None = db.database()._exec_sql(_marked(statement, db.is_postgres()), values or None).fetchone()
+    cursor = db.database()._exec_sql(_marked(statement, db.is_postgres()), values or None)
+    db.statement_done()
+    found: Row | None = cursor.fetchone()
     return found
 
 
@@ -39,7 +43,9 @@ def locked(statement: str, *values: object) -> Row | None:
 def change(statement: str, *values: object) -> int:
     """Run an INSERT, UPDATE or DELETE; out: how many rows it touched."""
     marked = _marked(statement, db.is_postgres())
-    return int(db.database()._exec_sql(marked, values or None, start_transaction=True).rowcount)
+    cursor = db.database()._exec_sql(marked, values or None, start_transaction=True)
+    db.statement_done()
+    return int(cursor.rowcount)
 
 
 def serialise(key: str) -> None:

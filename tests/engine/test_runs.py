@@ -270,6 +270,18 @@ def test_frames_have_numbers_a_retry_hint_and_pings_while_quiet(bench: Any) -> N
     assert "no-cache" in answer.headers["cache-control"]
 
 
+def test_a_stream_outlasts_a_store_that_cannot_say_whether_its_reader_may_read(bench: Bench) -> None:
+    run = bench.start(bench.app(chat_document(delay_ms=300, chunks=8)))
+
+    def away() -> bool:
+        raise OSError("away")
+
+    async def collect() -> list[bytes]:
+        return [piece async for piece in stream.frames(run.id, holds=away)]
+
+    assert b"workflow_finished" in asyncio.run(collect())[-1]
+
+
 # A lost worker
 
 
