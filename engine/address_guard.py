@@ -71,6 +71,6 @@ class AddressGuard:
             if rule := broken_rule(address):
                 raise AddressRefused(
                     f"The host '{host}' has a {rule} address; requests to such addresses are refused "
-                    "unless the operator allows the host"
+                    "unless DIFYSPEC_ALLOWED_OUTBOUND_HOSTS names the host"
                 )
         return addresses[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -15,6 +17,8 @@ from graphon.http import HttpClientMaxRetriesExceededError, HttpClientProtocol, 
 from engine.address_guard import AddressGuard, AddressRefused
 from engine.cancel import Cancelled, CancelToken
 from engine.sockets import KeptSockets
+
+TIMEOUTS = (10, 600, 600)  # seconds to connect, to wait for the answer, to send
 
 
 class RequestRefused(httpx.RequestError):
@@ -114,11 +118,11 @@ class GuardedHttpClient(HttpClientProtocol):
                 raise
             except httpx.RequestError as error:
                 if attempt >= retries:
-                    raise httpx.RequestError(str(error) or type(error).__name__) from error
+                    raise httpx.RequestError(_words(error, url, options)) from error
         raise AssertionError("unreachable")
 
     def _once(self, method: str, url: str, options: dict[str, Any]) -> HttpResponse:
-        connect, read, write = options.pop("timeout", None) or (10, 600, 600)
+        connect, read, write = options.pop("timeout", None) or TIMEOUTS
         deadline = time.monotonic() + connect + read + write
         verify = options.pop("ssl_verify", None) is not False
         backend = _Backend(self._guard)
@@ -164,3 +168,26 @@ class GuardedHttpClient(HttpClientProtocol):
             self._cancel.check()
             pieces.append(piece)
         return b"".join(pieces)
+
+
+def _words(error: httpx.RequestError, url: str, options: Mapping[str, Any]) -> str:
+    """Why there was no answer, in words that name the host and say how long was waited."""
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    connect, read, write = options.get("timeout") or TIMEOUTS
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"No connection to '{host}' within {connect:g} seconds"
+    if isinstance(error, httpx.ReadTimeout):
+        return f"No answer from '{host}' within {read:g} seconds"
+    if isinstance(error, httpx.WriteTimeout):
+        return f"'{host}' did not take the request within {write:g} seconds"
+    if isinstance(error, httpx.ConnectError):
+        return f"No connection to '{host}': {_plain(error)}"
+    if isinstance(error, httpx.LocalProtocolError):
+        return f"The request cannot be sent: {_plain(error)}"
+    return f"The request to '{host}' failed: {_plain(error)}"
+
+
+def _plain(error: Exception) -> str:
+    """The text of an error without what only programmers read: numbers of errors, Python's mark of bytes."""
+    text = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+    return re.sub(r"\bb(['\"])", r"\1", text) or "no reason given"

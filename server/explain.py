@@ -41,10 +41,10 @@ LIMITS = {
 }
 OTHERS = {
     "const": ("literal_error", "Input is not the one value that is allowed"),
-    "pattern": ("string_pattern_mismatch", "String does not have the required form"),
     "uniqueItems": ("not_unique", "List items should differ"),
     "multipleOf": ("multiple_of", "Input is not a multiple of the required step"),
 }
+UUID_PATTERN = "{8}-("  # a UUID that may also be blank is a pattern in the contract
 
 
 def detail(kind: str, loc: Iterable[str | int], msg: str) -> Detail:
@@ -73,6 +73,9 @@ def explain(error: Any, where: Loc) -> list[Detail]:
     if kind.name in LIMITS:
         code, text = LIMITS[kind.name]
         return [detail(code, loc, text.format(kind.limit))]
+    if kind.name == "pattern":
+        wanted = "be a UUID" if UUID_PATTERN in kind.pattern else f"match the pattern {kind.pattern}"
+        return [detail("string_pattern_mismatch", loc, f"String should {wanted}")]
     if kind.name == "format" or name == "format":
         wanted = getattr(kind, "format", "")
         code, text = FORMATS.get(wanted, ("value_error", f"Input should have the format {wanted}"))

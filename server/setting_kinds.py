@@ -21,6 +21,9 @@ from engine.models.table import load_table
 
 
 def _split(value: Any) -> Any:
+    """A list as it is written in the environment: with commas, or as JSON as other programs have it."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        return json.loads(value)
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 

@@ -68,8 +68,8 @@ class Refusal(Exception):
     """A stated answer other than success.
 
     In: ``code`` from ``REFUSALS`` (anything else is a KeyError: codes are never invented at the call site),
-    an optional message for the reader, a ``hint`` on what to do, ``details`` (``{type, loc, msg}`` each) and
-    response headers.
+    an optional message for the reader (default: the first of ``details``, else the code's own), a ``hint`` on
+    what to do, ``details`` (``{type, loc, msg}`` each) and response headers.
     """
 
     def __init__(
@@ -83,11 +83,20 @@ class Refusal(Exception):
     ) -> None:
         self.code = code
         self.status, default = REFUSALS[code]
-        self.message = default if message is None else message
+        self.message = message if message is not None else _named(details) or default
         self.hint = hint
         self.details = details
         self.headers = headers or {}
         super().__init__(self.message)
+
+
+def _named(details: list[dict[str, Any]] | None) -> str:
+    """Say the first of ``details`` in a sentence: many clients show ``message`` and nothing else."""
+    if not details:
+        return ""
+    first, others = details[0], len(details) - 1
+    where = ".".join(str(step) for step in first["loc"][1:] or first["loc"])[:100]
+    return f"{where}: {first['msg']}" + (f" (and {others} more in details)" if others else "")
 
 
 class OAuthRefusal(Refusal):

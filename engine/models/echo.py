@@ -22,7 +22,7 @@ from graphon.model_runtime.entities.message_entities import (
 
 from engine.models import echo_answers as answers
 from engine.models.base import BaseModelAdapter, tool_call, wanted_schema
-from engine.models.echo_script import Script, last_question, script_for, turn_of, without_markers
+from engine.models.echo_script import Script, last_question, question, script_for, turn_of, without_markers
 from engine.models.errors import KINDS
 from engine.models.sample import sample
 
@@ -134,10 +134,10 @@ def _split(text: str) -> list[str]:
 
 def _said(messages: Sequence[PromptMessage]) -> str:
     """What the user said last; in a prompt without a user, what was said last."""
-    asked = last_question(messages)
-    if asked is None and not messages:
-        return ""
-    message = messages[-1 if asked is None else asked]
+    return "".join(_told(message) for message in question(messages) or messages[-1:])
+
+
+def _told(message: PromptMessage) -> str:
     parts = message.content if isinstance(message.content, list) else []
     files = [f" [{part.type} {part.filename or part.mime_type}]" for part in parts if part.type != "text"]
     return without_markers(message.get_text_content()) + "".join(files)

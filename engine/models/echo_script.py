@@ -107,6 +107,17 @@ def last_question(messages: Sequence[PromptMessage]) -> int | None:
     return None
 
 
+def question(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
+    """The last question: one message, or several where files follow its text in messages of their own."""
+    asked = last_question(messages)
+    if asked is None:
+        return []
+    first = asked
+    while first and not messages[first].get_text_content() and messages[first - 1].role == PromptMessageRole.USER:
+        first -= 1
+    return list(messages[first : asked + 1])
+
+
 def turn_of(messages: Sequence[PromptMessage]) -> int:
     """How many answers the last question got so far, each of them a call of tools."""
     asked = last_question(messages)
@@ -121,9 +132,7 @@ def _observed(message: PromptMessage) -> bool:
 
 
 def _spoken(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
-    asked = last_question(messages)
-    system = [m for m in messages if m.role == PromptMessageRole.SYSTEM]
-    return system if asked is None else [*system, messages[asked]]
+    return [*(m for m in messages if m.role == PromptMessageRole.SYSTEM), *question(messages)]
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -16,6 +16,11 @@ def models_of(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     return sorted({pair for pair in found if pair is not None})
 
 
+def spoken_of(provider: str, name: str) -> str:
+    """A model as people call it: ``openai/gpt-4o``."""
+    return "/".join(part for part in (provider, name) if part) or "(no model named)"
+
+
 def _in_node(data: Mapping[str, Any]) -> Iterator[Any]:
     if "model" in data:
         yield data["model"]

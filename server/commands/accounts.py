@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from server.commands.common import Format, Output, account_named, fail, opened, 
 app = typer.Typer(help="People who may sign in.", no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(help="e-mail address; sign-in ignores its case")]
+Password = Annotated[str, typer.Option(envvar="DIFYSPEC_PASSWORD", help="default: asked for")]
 
 
 @app.command()
@@ -20,19 +22,17 @@ def create(
     workspace: Annotated[
         str, typer.Option(help="name of a workspace made for the account; '' makes none")
     ] = "My workspace",
-    password: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="DIFYSPEC_PASSWORD")
-    ] = "",
+    password: Password = "",
     output: Output = Format.table,
 ) -> None:
     """Make an account, and a workspace it owns. Asks for the password (or reads DIFYSPEC_PASSWORD)."""
     import store.accounts
     import store.workspaces
 
-    if len(password) < 8:
-        fail("the password must have at least 8 characters", 2)
     with opened():
-        account = store.accounts.create(email, name or email.partition("@")[0], password)
+        if store.accounts.by_email(email):
+            fail(f"there is an account with the e-mail {email!r} already; `difyspec accounts list` shows them")
+        account = store.accounts.create(email, name or email.partition("@")[0], _asked(password))
         row = {"id": account.id, "email": account.email, "name": account.name, "workspace_id": None}
         if workspace:
             row["workspace_id"] = store.workspaces.create(workspace, account.id).id
@@ -67,15 +67,22 @@ def set_status(email: Email, status: Annotated[str, typer.Argument(help="active,
 @app.command("set-password")
 def set_password(
     email: Email,
-    password: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="DIFYSPEC_PASSWORD")
-    ] = "",
+    password: Password = "",
 ) -> None:
     """Give an account a new password."""
     import store.accounts
 
+    with opened():
+        account = account_named(email)
+        store.accounts.set_password(account.id, _asked(password))
+        typer.echo(f"the password of {email} is changed")
+
+
+def _asked(password: str) -> str:
+    """The given password, or the one that is typed; too short a one ends the command."""
+    if not password and not sys.stdin.isatty():
+        fail("set DIFYSPEC_PASSWORD, or call this in a terminal to be asked for the password", 2)
+    password = password or typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     if len(password) < 8:
         fail("the password must have at least 8 characters", 2)
-    with opened():
-        store.accounts.set_password(account_named(email).id, password)
-        typer.echo(f"the password of {email} is changed")
+    return password

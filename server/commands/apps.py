@@ -168,6 +168,8 @@ def _only_account() -> Any:
     import store.accounts
 
     accounts = store.accounts.list_all()
+    if not accounts:
+        fail("there is no account yet; `difyspec accounts create EMAIL` makes one", 2)
     if len(accounts) != 1:
         fail("name the author with --owner EMAIL (there is not exactly one account)", 2)
     return accounts[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ import typer
 if TYPE_CHECKING:
     from server.settings import Settings
     from store.accounts import Account
+
+WIDE = 10_000  # columns; a pipe has no edge to fold at
 
 
 class Format(StrEnum):
@@ -41,6 +44,16 @@ def settings() -> Settings:
         fail(str(error), 2)
 
 
+def data_folder(current: Settings) -> None:
+    """Make the folder of the state, or end the command."""
+    try:
+        current.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(current.data_dir, os.W_OK | os.X_OK):
+            raise PermissionError(0, "Permission denied")
+    except OSError as error:
+        fail(f"cannot use the folder {current.data_dir} (setting DIFYSPEC_DATA_DIR): {error.strerror}")
+
+
 @contextmanager
 def opened() -> Iterator[Settings]:
     """The store opened for one command; a refusal inside becomes one line and exit code 1."""
@@ -48,10 +61,12 @@ def opened() -> Iterator[Settings]:
     from store.refusal import Refusal
 
     current = settings()
+    data_folder(current)
     try:
         store.open(current.store_url)
     except Exception as error:
-        fail(f"cannot open the database (setting DATABASE_URL): {error}")
+        reason = " ".join(str(error).split())
+        fail(f"cannot open the database (setting DATABASE_URL): {reason}")
     try:
         yield current
     except Refusal as refusal:
@@ -97,10 +112,11 @@ def show(rows: list[dict[str, Any]], output: Format, empty: str = "nothing to sh
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in rows[0]:
-        table.add_column(column, overflow="fold")
+        # An id is there to be copied: it stays in one piece however narrow the terminal is.
+        table.add_column(column, overflow="fold", no_wrap=column == "id" or column.endswith("_id"))
     for row in rows:
         table.add_row(*["" if value is None else str(value) for value in row.values()])
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def emit_json(value: Any) -> None:

@@ -28,6 +28,8 @@ app = typer.Typer(
 @app.command("list")
 def list_models(output: Output = Format.table) -> None:
     """The rules in order, the default, and for each model that an app names who answers for it."""
+    from engine.models.used import spoken_of
+
     with opened() as current:
         table = current.model_table()
         rows = [_row(table, rule.match, rule.backend, rule.model) for rule in table.rules]
@@ -37,7 +39,7 @@ def list_models(output: Output = Format.table) -> None:
             choice = table.choose(provider, named)
             rows.append(
                 {
-                    **_row(table, f"{provider}/{named}", choice.backend_name, ""),
+                    **_row(table, spoken_of(provider, named), choice.backend_name, ""),
                     "answered by": str(choice),
                     "apps": ", ".join(apps),
                 }
@@ -68,15 +70,16 @@ def ask(
 
 def answered_by(table: ModelTable, document: Mapping[str, Any]) -> str:
     """Say for each model of a definition who answers for it, for example ``openai/gpt-4o → echo (default)``."""
-    from engine.models.used import models_of
+    from engine.models.used import models_of, spoken_of
 
     pairs = models_of(document)
-    return ", ".join(f"{provider}/{name} → {table.choose(provider, name)}" for provider, name in pairs)
+    return ", ".join(f"{spoken_of(provider, name)} → {table.choose(provider, name)}" for provider, name in pairs)
 
 
 def tell_models(current: Settings) -> None:
     """Say on standard error which model each app will use, if there is a database yet, and what is missing."""
     import store
+    from engine.models.used import spoken_of
 
     table = current.model_table()
     sqlite, _, file = current.store_url.partition("sqlite:///")
@@ -86,7 +89,7 @@ def tell_models(current: Settings) -> None:
             store.open(current.store_url)
             for (provider, name), apps in _in_apps().items():
                 choice = table.choose(provider, name)
-                typer.echo(f"model {provider}/{name} is answered by {choice}: {', '.join(apps)}", err=True)
+                typer.echo(f"model {spoken_of(provider, name)} is answered by {choice}: {', '.join(apps)}", err=True)
         except Exception as error:
             typer.echo(f"difyspec: cannot open the database (setting DATABASE_URL): {error}", err=True)
         finally:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.commands.common import fail, settings
+from server.commands.common import fail, opened, settings
 
 if TYPE_CHECKING:
     from server.settings import Settings
@@ -28,7 +29,11 @@ def serve(host: Host = None, port: Port = None) -> None:
     _listen(host, port)
     from server.run import serve as run
 
-    run(settings())
+    current = settings()
+    # Opened once before the server does, to say in a sentence why it cannot be.
+    with opened():
+        _can_listen(current)
+    run(current)
 
 
 def worker() -> None:
@@ -48,7 +53,8 @@ def demo(
     if directory:
         os.environ["DIFYSPEC_DATA_DIR"] = str(directory.resolve())
     current = settings()
-    current.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with opened():
+        _can_listen(current)
     typer.echo(_prepare(current))
     from server.run import serve as run
 
@@ -60,6 +66,21 @@ def _listen(host: str | None, port: int | None) -> None:
         os.environ["DIFYSPEC_HOST"] = host
     if port:
         os.environ["DIFYSPEC_PORT"] = str(port)
+
+
+def _can_listen(current: Settings) -> None:
+    """End the command if the address is not there or somebody listens on it already."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            current.host or None, current.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as error:
+        fail(f"cannot listen on {current.host}:{current.port}: {error.strerror}; --host and --port choose another")
 
 
 def _prepare(current: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,50 @@ def test_an_api_that_cannot_be_imported_says_why(shell: Shell, owner: str, tmp_p
     assert "--auth-name" in shell("tools", "import", str(WEATHER), "--auth", "query", code=2)
     assert "is empty" in shell("tools", "import", str(WEATHER), "--secret-env", "NOTHING_HERE", code=2)
     assert "there is no imported API" in shell("tools", "delete", "weather", "--yes", code=1)
+
+
+def test_an_id_is_printed_in_one_piece(shell: Shell, owner: str) -> None:
+    imported = shell("apps", "import", str(ROOT / "examples"))
+    assert [one["id"] for one in shell.rows("apps", "list") if one["id"] not in imported] == []
+
+
+def test_a_model_without_a_name_is_told_as_such(shell: Shell, owner: str, tmp_path: Path) -> None:
+    definition = tmp_path / "nameless.yml"
+    definition.write_text(
+        (ROOT / "examples" / "ask.yml").read_text().replace("provider: echo, name: echo", "provider: '', name: ''")
+    )
+    assert "(no model named) → echo (default)" in shell("apps", "import", str(definition))
+
+
+@pytest.mark.parametrize("words", [("demo",), ("serve",), ("apps", "list")])
+def test_a_folder_that_cannot_be_used_is_one_sentence(shell: Shell, tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("")
+    out = shell(*words, code=1, DIFYSPEC_DATA_DIR=str(tmp_path / "file" / "data"))
+    assert out.startswith(f"difyspec: cannot use the folder {tmp_path}/file/data (setting DIFYSPEC_DATA_DIR)")
+    assert len(out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_a_server_without_its_database_says_so_in_one_sentence(shell: Shell, command: str) -> None:
+    out = shell(command, code=1, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert out.startswith("difyspec: cannot open the database (setting DATABASE_URL)")
+    assert len(out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_a_port_that_is_taken_is_told_before_anything_starts(shell: Shell, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        out = shell(command, "--port", port, code=1)
+    assert out == (
+        f"difyspec: cannot listen on 127.0.0.1:{port}: Address already in use; --host and --port choose another\n"
+    )
+
+
+def test_an_import_before_there_is_an_account_says_how_to_make_one(shell: Shell) -> None:
+    assert "difyspec accounts create" in shell("apps", "import", str(ROOT / "examples"), code=2)
+
+
+def test_an_account_that_is_there_is_told_before_a_password_is_asked(shell: Shell, owner: str) -> None:
+    assert "already" in shell("accounts", "create", owner, code=1, DIFYSPEC_PASSWORD="")
+    assert "DIFYSPEC_PASSWORD" in shell("accounts", "create", "new@example.com", code=2, DIFYSPEC_PASSWORD="")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from graphon.model_runtime.entities.message_entities import (
     AssistantPromptMessage,
+    ImagePromptMessageContent,
     PromptMessage,
     PromptMessageTool,
     SystemPromptMessage,
@@ -356,3 +357,14 @@ def test_a_run_is_the_same_on_every_repetition(bench: Any, marker: str) -> None:
         return [e["answer"] for e in events if e["event"] == "message"]
 
     assert len({tuple(texts()) for _ in range(5)}) == 1
+
+
+def test_a_question_whose_files_follow_in_a_message_of_their_own_is_answered_whole() -> None:
+    picture = ImagePromptMessageContent(
+        format="png", mime_type="image/png", url="https://x.test/a.png", filename="a.png"
+    )
+    earlier = [UserPromptMessage(content="before"), AssistantPromptMessage(content="yes")]
+    asked = [*earlier, UserPromptMessage(content="what is it?"), UserPromptMessage(content=[picture])]
+    assert ask(asked).content == "echo: what is it? [image a.png]"
+    scripted = [UserPromptMessage(content="what? [[echo {answer: a cat}]]"), UserPromptMessage(content=[picture])]
+    assert ask(scripted).content == "a cat"

@@ -146,7 +146,8 @@ def test_a_request_ends_with_its_run(server: str) -> None:
 
 def test_a_slow_answer_meets_the_read_limit(server: str) -> None:
     began = time.monotonic()
-    with pytest.raises(httpx.RequestError):
+    host = server.removeprefix("http://")
+    with pytest.raises(httpx.RequestError, match=rf"^No answer from '{host}' within 0\.3 seconds$"):
         client(allow=True).get(server + "/slow", timeout=(1, 0.3, 1))
     assert time.monotonic() - began < 2
 
@@ -154,3 +155,15 @@ def test_a_slow_answer_meets_the_read_limit(server: str) -> None:
 def test_only_http_is_spoken() -> None:
     with pytest.raises((httpx.RequestError, httpx.UnsupportedProtocol)):
         client(allow=True).get("file:///etc/passwd")
+
+
+def test_why_there_was_no_answer_is_said_in_words(server: str) -> None:
+    with pytest.raises(httpx.RequestError, match=r"^No connection to '127\.0\.0\.1:1': Connection refused$"):
+        client(allow=True).get("http://127.0.0.1:1/")
+    with pytest.raises(httpx.RequestError, match=r"^The request cannot be sent: Illegal header name 'no colon here'$"):
+        client(allow=True).get(server + "/", headers={"no colon here": ""})
+
+
+def test_a_refused_host_names_the_setting_that_allows_it() -> None:
+    with pytest.raises(AddressRefused, match="unless DIFYSPEC_ALLOWED_OUTBOUND_HOSTS names the host"):
+        guard("10.0.0.1").address("wiki.internal", 80)

@@ -17,6 +17,7 @@ from server.settings import SettingsError, load
         ("DIFYSPEC_TOKEN_TTL_DAYS", "0", "DIFYSPEC_TOKEN_TTL_DAYS"),
         ("DIFYSPEC_TOKEN_TTL_DAYS", "366", "DIFYSPEC_TOKEN_TTL_DAYS"),
         ("DIFYSPEC_TRUSTED_PROXIES", "10.0.0.0/8,proxy", "'proxy'"),
+        ("DIFYSPEC_ALLOWED_OUTBOUND_HOSTS", "[a.test]", "DIFYSPEC_ALLOWED_OUTBOUND_HOSTS"),
         ("DIFYSPEC_CORS_ALLOW_ORIGINS", "https://app.test/", "scheme://host"),
         ("DIFYSPEC_PUBLIC_URL", "dify.test", "https://dify.test"),
         ("DIFYSPEC_LOG_LEVEL", "loud", "DIFYSPEC_LOG_LEVEL"),
@@ -78,3 +79,9 @@ def test_the_secret_is_made_once_and_kept_to_the_owner(tmp_path: Path) -> None:
 
 def test_a_secret_does_not_show_in_the_settings_text() -> None:
     assert "hunter2" not in repr(load(_env_file=None, secret_key="hunter2"))
+
+
+@pytest.mark.parametrize("written", ["a.test, b.test", '["a.test", "b.test"]'])
+def test_a_list_is_read_with_commas_or_as_json(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("DIFYSPEC_ALLOWED_OUTBOUND_HOSTS", written)
+    assert load(_env_file=None).allowed_outbound_hosts == ["a.test", "b.test"]

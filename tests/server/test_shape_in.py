@@ -134,3 +134,10 @@ def test_a_sync_handler_sees_the_request_in_its_thread(call: Client) -> None:
     answer = call("GET", f"/things/{UUID}", headers={"X-Seen": "yes"})
     assert answer.json()["seen"] == "yes"
     assert answer.headers["etag"] == '"1"'
+
+
+def test_the_message_alone_says_which_member_is_wrong(call: Client) -> None:
+    assert call("GET", "/echo?page=0").json()["message"] == "page: Input should be greater than or equal to 1"
+    two = call("GET", "/echo?page=0&other=1").json()
+    assert two["message"].endswith(" (and 1 more in details)")
+    assert len(two["details"]) == 2
