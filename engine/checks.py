@@ -73,12 +73,14 @@ def _begun_with(app: App, caller: Caller, conversation: conversations.Conversati
 def _query(mode: str, query: str | None) -> str | None:
     if mode == "workflow":
         if query is not None:
-            raise Refusal("invalid_param", "query_not_supported_for_workflow")
+            raise Refusal(
+                "invalid_param", "query_not_supported_for_workflow", hint="A workflow takes inputs; leave query out."
+            )
         return None
     # NUL cannot be stored by PostgreSQL; the reference drops it too.
     query = (query or "").replace("\x00", "")
     if not query.strip() and mode in QUERY_MODES:
-        raise Refusal("invalid_param", "query_required_for_chat")
+        raise Refusal("invalid_param", "query_required_for_chat", hint="Say something to the app in query.")
     return query
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,7 +70,9 @@ def _choose(node_config: Any, graph_config: Mapping[str, Any]) -> tuple[Kind, An
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "data"
-            reason = f"The node is not complete: {where}: {first['msg']}"
+            # A choice is told by its values, not by the names that Python has for them.
+            told = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", first["msg"])
+            reason = f"The node is not complete: {where}: {told}"
         except (ValueError, TypeError) as error:
             reason = f"The node is not complete: {error}"
     stand_in = data.model_copy(update={"unavailable_reason": reason})

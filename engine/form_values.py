@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from engine.input_files import check_file, check_file_list
@@ -24,8 +24,9 @@ def check(definition: Mapping[str, Any], action: str, inputs: Mapping[str, Any])
         name = field["output_variable_name"]
         if name in inputs:
             values[name] = _CHECKS[field["type"]](field, inputs[name])
-    if action not in [one["id"] for one in definition["actions"]]:
-        _refuse(f"Invalid action: {action}", "enum", ["body", "action"])
+    known = [one["id"] for one in definition["actions"]]
+    if action not in known:
+        _refuse(f"Invalid action: {action}", "enum", ["body", "action"], _one_of(known))
     missing = [one["output_variable_name"] for one in definition["inputs"] if one["output_variable_name"] not in inputs]
     if missing:
         _refuse(f"Missing required inputs: {', '.join(missing)}", "missing", ["body", "inputs", missing[0]])
@@ -43,7 +44,7 @@ def _select(field: Field, value: Any) -> str:
     if not isinstance(value, str):
         _bad(field, "select input", "expected string")
     if value not in field["option_source"]["value"]:
-        _bad(field, "select input", value[:200])
+        _bad(field, "select input", value[:200], _one_of(field["option_source"]["value"]))
     return value
 
 
@@ -87,10 +88,14 @@ def variable_of(field: Field) -> Variable:
     )
 
 
-def _bad(field: Field, kind: str, reason: str) -> NoReturn:
+def _bad(field: Field, kind: str, reason: str, hint: str | None = None) -> NoReturn:
     name = field["output_variable_name"]
-    _refuse(f"Invalid value for {kind} '{name}': {reason}", "value_error", ["body", "inputs", name])
+    _refuse(f"Invalid value for {kind} '{name}': {reason}", "value_error", ["body", "inputs", name], hint)
 
 
-def _refuse(message: str, kind: str, loc: list[str]) -> NoReturn:
-    raise Refusal("invalid_form_data", message, details=[{"type": kind, "loc": loc, "msg": message}])
+def _refuse(message: str, kind: str, loc: list[str], hint: str | None = None) -> NoReturn:
+    raise Refusal("invalid_form_data", message, hint=hint, details=[{"type": kind, "loc": loc, "msg": message}])
+
+
+def _one_of(words: Iterable[str]) -> str:
+    return f"Send one of: {', '.join(words)}."[:300]

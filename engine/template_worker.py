@@ -44,6 +44,16 @@ _LOADED_LATER = (
 )  # fmt: skip
 
 
+def _line(error: Exception) -> str:
+    """Where in the template, as far as it is known: what cannot be read says so, what fails is in the trace."""
+    number, trace = getattr(error, "lineno", None), error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            number = trace.tb_lineno
+        trace = trace.tb_next
+    return f" (line {number})" if number else ""
+
+
 def main() -> None:
     """Answer ``{template, variables, limit}`` with ``{text}`` or ``{error}``, until the parent hangs up."""
     from jinja2 import TemplateError
@@ -73,11 +83,11 @@ def main() -> None:
         except SecurityError as error:
             answer = {"error": f"The template is not allowed to do this: {error}"}
         except TemplateError as error:
-            answer = {"error": f"{error}"}
+            answer = {"error": f"{error.message}{_line(error)}"}
         except RecursionError:
             answer = {"error": "The template is nested too deeply"}
         except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = {"error": f"{type(error).__name__}: {error}{_line(error)}"}
         write_message(sink, answer)
 
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.headers import NO_STORE
 from server.request_id import KEY
-from store.refusal import OAuthRefusal, Refusal
+from store.refusal import OAuthRefusal, Refusal, place
 
 BY_STATUS = {
     400: "bad_request",
@@ -111,7 +111,7 @@ def body_of(refusal: Refusal, request_id: str | None, oauth: bool = False) -> di
 
 def _oauth_members(refusal: Refusal) -> dict[str, Any]:
     """What an OAuth client reads; the members of the canonical body stand beside it."""
-    text = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in refusal.details or ())
+    text = "; ".join(f"{place(item)}: {item['msg']}" for item in refusal.details or ())
     error = "slow_down" if refusal.status == 429 else "invalid_request"
     if any((item["loc"][-1:], item["type"]) == (["grant_type"], "enum") for item in refusal.details or ()):
         error = "unsupported_grant_type"

@@ -125,7 +125,8 @@ class Parameters:
             for item in self.path:
                 arguments[item.argument] = item.read([str(sent[item.name])], wrong)
             if wrong:  # an id that cannot be one names nothing
-                raise Refusal("not_found")
+                named = ", ".join(str(item["loc"][1]) for item in wrong)
+                raise Refusal("not_found", hint=f"{named} in the path does not have the form it needs.")
         query = self._query(scope["query_string"], wrong) if scope["query_string"] else {}
         for item in self.query:
             value = item.read(query.get(item.name, []), wrong)

@@ -70,7 +70,7 @@ class Guards:
         """
         token = token_of(request.scope)
         if token is None:
-            raise Refusal("unauthorized")
+            raise Refusal("unauthorized", hint="Send the header Authorization: Bearer TOKEN.")
         known, caller = store.sessions.remembered(token)
         if not known:
             caller = await self.threads.run(store.sessions.resolve, token=token)

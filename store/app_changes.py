@@ -106,7 +106,7 @@ def publish(app_id: str) -> str:
     """Freeze the draft as a new version and make it the published one; out: its id. Errors: ``not_found``."""
     app = sql.locked("SELECT id FROM apps WHERE id = ? AND status = 'normal'", app_id)
     if app is None:
-        raise Refusal("not_found", "there is no such app")
+        raise Refusal("not_found", "App not found.")
     version_id, now = current_ids().uuid7(), now_micros()
     sql.change(
         "INSERT INTO versions (id, app_id, is_draft, definition, source, created_at)"

@@ -51,7 +51,7 @@ def visible(caller: Caller, app_id: str) -> App:
     wanted = sql.uuid_or_none(app_id)
     app = _member_app(caller, wanted) if caller.account_id else _external_app(wanted)
     if app is None:
-        raise Refusal("not_found", "there is no such app")
+        raise Refusal("not_found", "App not found.")
     if not _admitted(caller, app):
         raise Refusal("access_mode_denied", hint=f"The access mode of this app is {app.access_mode}.")
     if not app.enable_api:

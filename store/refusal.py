@@ -95,8 +95,12 @@ def _named(details: list[dict[str, Any]] | None) -> str:
     if not details:
         return ""
     first, others = details[0], len(details) - 1
-    where = ".".join(str(step) for step in first["loc"][1:] or first["loc"])[:100]
-    return f"{where}: {first['msg']}" + (f" (and {others} more in details)" if others else "")
+    return f"{place(first)}: {first['msg']}" + (f" (and {others} more in details)" if others else "")
+
+
+def place(detail: dict[str, Any]) -> str:
+    """Where one of ``details`` is, as text: ``inputs.name``, or ``body`` for all of it; 100 characters at most."""
+    return ".".join(str(step) for step in detail["loc"][1:] or detail["loc"])[:100]
 
 
 class OAuthRefusal(Refusal):

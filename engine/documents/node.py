@@ -53,12 +53,19 @@ class DocumentExtractorNode(Node[DocumentExtractorData]):
             if isinstance(variable, FileSegment):
                 text: Any = self._text(variable.value)
             else:
-                text = ArrayStringSegment(value=[self._text(file) for file in variable.value or []])
+                text = ArrayStringSegment(value=[self._one_of(file) for file in variable.value or []])
         except DocumentRefused as error:
             return _failed(str(error), inputs, "TextExtractionError")
         except (ValueError, OSError) as error:
             return _failed(f"The file cannot be fetched: {error}", inputs, "FileDownloadError")
         return NodeRunResult(status=WorkflowNodeExecutionStatus.SUCCEEDED, inputs=inputs, outputs={"text": text})
+
+    def _one_of(self, file: File) -> str:
+        """The text of one file of several: what is wrong with it is told with its name."""
+        try:
+            return self._text(file)
+        except (DocumentRefused, ValueError, OSError) as error:
+            raise type(error)(f"{file.filename or 'file'}: {error}") from None
 
     def _text(self, file: File) -> str:
         extension = (file.extension or "").removeprefix(".").lower() or extension_for(file.mime_type or "")

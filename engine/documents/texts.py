@@ -7,11 +7,13 @@ import email
 import email.policy
 import io
 import json
+import unicodedata
 from collections.abc import Iterable
 from email.message import EmailMessage
 from html.parser import HTMLParser
 
 _SAMPLE = 200_000  # bytes that are enough to tell an unknown encoding
+_WESTERN_SIGNS = "‘’“”„–—…•«»‹›€£§°¿¡\xa0"
 _BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption", "figure",
     "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
@@ -32,10 +34,27 @@ def decoded(content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
+        return content.decode(guessed(content) or "latin-1", "replace")
 
-        best = from_bytes(content[:_SAMPLE]).best()
-        return content.decode(best.encoding if best else "latin-1", "replace")
+
+def guessed(content: bytes) -> str | None:
+    """The encoding that fits best; None if none does.
+
+    A short text says too little: a few accents among plain letters are taken for another alphabet. A guess that
+    mixes alphabets so is wrong where the Western one makes letters of the same bytes.
+    """
+    from charset_normalizer import from_bytes
+
+    sample = content[:_SAMPLE]
+    best = from_bytes(sample).best()
+    if best is None:
+        return None
+    foreign = sum(1 for c in str(best) if c.isalpha() and not unicodedata.name(c, "LATIN").startswith("LATIN"))
+    plain_letters = sum(1 for c in str(best) if c.isascii() and c.isalpha())
+    western = [c for c in sample.decode("cp1252", "replace") if not c.isascii()]
+    if 0 < foreign * 3 < plain_letters and all(c.isalpha() or c in _WESTERN_SIGNS for c in western):
+        return "cp1252"
+    return best.encoding
 
 
 def plain(content: bytes) -> str:

@@ -66,7 +66,7 @@ def _load(kind: str, content: bytes) -> None:
         for module in pkgutil.walk_packages(getattr(library, "__path__", ()), f"{name}."):
             with suppress(ImportError):  # what is optional and not installed is not needed
                 importlib.import_module(module.name)
-    for encoding in ("cp437", "latin-1", "ascii", "utf-8-sig", "utf-16"):
+    for encoding in ("cp437", "cp1252", "latin-1", "ascii", "utf-8-sig", "utf-16"):
         codecs.lookup(encoding)
     try:
         content.decode()

@@ -12,9 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 
-from charset_normalizer import from_bytes
-
 from engine.documents.pool import DocumentReader
+from engine.documents.texts import guessed
 from engine.knowledge import confined
 from engine.knowledge.part import Part, UnreadableDocument
 from engine.knowledge.web_page import from_html
@@ -41,10 +40,10 @@ def _decoded(name: str, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        best = from_bytes(data).best()
-        if best is None:
+        encoding = guessed(data)
+        if encoding is None:
             raise UnreadableDocument(f"{name}: its character set is not known; save it as UTF-8") from None
-        return str(best)
+        return data.decode(encoding, "replace")
 
 
 def _plain(text: str) -> Iterator[Part]:

@@ -178,4 +178,6 @@ def test_a_result_is_cut_to_what_json_can_carry(pool: SandboxPool) -> None:
 def test_a_node_type_of_another_language_is_an_incomplete_node(bench: Any) -> None:
     ruby = node("code", "code", code="x", code_language="ruby", outputs={}, variables=[])
     events = bench.run(chain_document(ruby))
-    assert finished(events)["error"].startswith("The node is not complete: code_language")
+    assert finished(events)["error"] == (
+        "The node is not complete: code_language: Input should be 'python3' or 'javascript'"
+    )

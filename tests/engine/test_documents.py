@@ -247,3 +247,24 @@ def test_a_file_that_cannot_be_read_fails_the_node_with_the_reason(bench: Bench)
     last = bench.events(bench.start(app, {"doc": local(upload(bench, app, "a.bin", b"x"))}))[-1]["data"]
     assert last["status"] == "failed"
     assert "'.bin' files cannot be read as a document" in last["error"]
+
+
+def test_the_file_of_a_list_that_cannot_be_read_is_named(bench: Bench) -> None:
+    variables = [{"variable": "docs", "type": "file-list", "label": "Docs"}]
+    app = bench.app(flow(variables, extractor(["start", "docs"]), out={"text": ["read", "text"]}))
+    docs = [local(upload(bench, app)), local(upload(bench, app, "b.pdf", b"%PDF-1.4 and nothing else"))]
+    last = bench.events(bench.start(app, {"docs": docs}))[-1]["data"]
+    assert last["error"].startswith("b.pdf: The PDF cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("héllo café", "latin-1"),
+        ("Größe für Häuser – „fein“", "cp1252"),
+        ("Пчёлы танцуют, чтобы показать дорогу к цветам.", "cp1251"),
+        ("蜜蜂跳舞来告诉同伴花在哪里，每一次舞蹈都有它的含义。", "gb18030"),
+    ],
+)
+def test_a_text_in_an_old_encoding_is_read(reader: DocumentReader, text: str, encoding: str) -> None:
+    assert reader.text([text.encode(encoding)], "txt", CancelToken()) == text

@@ -199,6 +199,7 @@ def test_a_chat_without_a_question_is_refused(bench: Bench, mode: str, query: st
     with pytest.raises(Refusal) as refused:
         runs.start(app, apps.version(app.id, None), bench.caller, {"inputs": {}, "query": query})
     assert refused.value.message == "query_required_for_chat"
+    assert refused.value.hint == "Say something to the app in query."
 
 
 def test_what_a_person_types_is_never_a_template(bench: Bench, prompts: Any) -> None:

@@ -163,7 +163,9 @@ def test_a_value_that_does_not_fit_its_field_is_refused(bench: Bench, field: Any
 
 def test_every_field_and_a_known_action_are_asked_for(bench: Bench) -> None:
     token = token_of(bench.events(bench.start(bench.app(review(inputs=[COMMENT, CHOICE])))))
-    assert refused(token, "maybe", comment="", choice="a").message == "Invalid action: maybe"
+    unknown = refused(token, "maybe", comment="", choice="a")
+    assert (unknown.message, unknown.hint) == ("Invalid action: maybe", "Send one of: approve, reject.")
+    assert refused(token, "reject", comment="", choice="z").hint == "Send one of: a, b."
     assert refused(token, "reject").message == "Missing required inputs: comment, choice"
     answer(token, "approve", comment="", choice="b", extra=1)
 

@@ -105,7 +105,7 @@ def test_the_process_of_a_template_is_fenced_in_case_the_sandbox_leaks(pool: Tem
 
 def test_a_template_error_is_told_in_a_sentence(pool: TemplatePool) -> None:
     assert "Traceback" not in refused(pool, "{% if %}")
-    assert refused(pool, "{{ 1 / 0 }}") == "ZeroDivisionError: division by zero"
+    assert refused(pool, "{{ 1 / 0 }}") == "ZeroDivisionError: division by zero (line 1)"
 
 
 def test_the_end_of_its_run_ends_a_template_at_once(pool: TemplatePool) -> None:
@@ -129,3 +129,16 @@ def test_many_templates_at_once_each_get_their_own_answer(pool: TemplatePool) ->
     for thread in threads:
         thread.join()
     assert found == {number: str(number) for number in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("a\n{% if x %}", "The innermost block that needs to be closed is 'if'. (line 2)"),
+        ("a\n\n{{ 'x'|nothing }}", "No filter named 'nothing'. (line 3)"),
+        ("a\n{{ name.first.last }}", "'name' is undefined (line 2)"),
+        ("a\n{{ 1 / 0 }}", "ZeroDivisionError: division by zero (line 2)"),
+    ],
+)
+def test_what_fails_is_told_with_its_line(pool: TemplatePool, template: str, told: str) -> None:
+    assert refused(pool, template).endswith(told)

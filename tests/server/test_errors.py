@@ -161,6 +161,7 @@ def test_a_broken_request_to_an_oauth_operation_is_invalid_request(call: Client)
     assert answer.status_code == 400
     assert answer.json()["error"] == "invalid_request"
     assert "name" in answer.json()["error_description"]
+    assert call("POST", "/oauth").json()["error_description"] == "body: Field required"
     answer = call("POST", "/oauth", content=b"[", headers=JSON)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 

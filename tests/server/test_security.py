@@ -21,6 +21,7 @@ def page(call: Client, cookie: str | None, **headers: str) -> int:
 def test_without_a_bearer_the_realm_is_told(call: Client, given: str | None) -> None:
     answer = call("GET", "/me", headers={} if given is None else {"Authorization": given})
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert answer.json()["hint"] == "Send the header Authorization: Bearer TOKEN."
     assert answer.headers["www-authenticate"] == 'Bearer realm="openapi"'
 
 

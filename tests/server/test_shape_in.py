@@ -74,6 +74,10 @@ def test_a_malformed_id_is_not_found(call: Client, bad: str) -> None:
     assert call("GET", f"/things/{bad}").status_code == 404
 
 
+def test_a_malformed_id_is_named_in_the_hint(call: Client) -> None:
+    assert call("GET", "/things/me").json()["hint"] == "thing_id in the path does not have the form it needs."
+
+
 def test_a_literal_path_lends_its_place_only_to_its_own_methods(call: Client) -> None:
     assert call("DELETE", "/things/special").status_code == 204
     assert call("GET", "/things/special").status_code == 405
