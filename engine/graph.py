@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -151,4 +152,6 @@ def _typed(item: Mapping[str, Any], value: Any) -> Segment:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    # The engine puts its own code in front, and calls the outermost graph a scope without a name.
+    return re.sub(r"^\[[A-Z_]+\] ", "", line).replace("Graph scope ''", "the graph")

@@ -38,5 +38,12 @@ app.command("check-config")(inspect.check_config)
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    app()
+    """Entry point of the console script. What the machine refuses (a full disk, a file) is one sentence."""
+    try:
+        app()
+    except OSError as error:
+        if not error.strerror:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        typer.echo(f"difyspec: {error.strerror}{where}", err=True)
+        raise SystemExit(1) from None

@@ -33,6 +33,17 @@ def knowledge_of(config: Mapping[str, Any], *, agent: bool = False) -> dict[str,
     }
 
 
+def datasets_of(document: Mapping[str, Any]) -> list[str]:
+    """Return the datasets that a stored definition names, each once."""
+    config = _mapping(document.get("model_config"))
+    found = _list((knowledge_of(config, agent=document.get("mode") == "agent-chat") or {}).get("dataset_ids"))
+    for one in _list(_mapping(document.get("graph")).get("nodes")):
+        data = _mapping(_mapping(one).get("data"))
+        if data.get("type") == "knowledge-retrieval":
+            found = [*found, *_list(data.get("dataset_ids"))]
+    return list(dict.fromkeys(map(str, found)))
+
+
 def how_to_add(name: str) -> str:
     """Return the command that lets an app's id mean a dataset of this server."""
     return f"difyspec datasets create NAME --for {shlex.quote(name)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated
 
@@ -29,6 +30,8 @@ def create(
     import store.accounts
     import store.workspaces
 
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+        fail(f"{email!r} is not an e-mail address (name@host)", 2)
     with opened():
         if store.accounts.by_email(email):
             fail(f"there is an account with the e-mail {email!r} already; `difyspec accounts list` shows them")

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -115,8 +116,14 @@ def show(rows: list[dict[str, Any]], output: Format, empty: str = "nothing to sh
         # An id is there to be copied: it stays in one piece however narrow the terminal is.
         table.add_column(column, overflow="fold", no_wrap=column == "id" or column.endswith("_id"))
     for row in rows:
-        table.add_row(*["" if value is None else str(value) for value in row.values()])
+        table.add_row(*map(_cell, row.values()))
     Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%SZ")
+    return "" if value is None else str(value)
 
 
 def emit_json(value: Any) -> None:

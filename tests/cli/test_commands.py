@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from server.cli import app
+from server.cli import app, main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -176,3 +178,37 @@ def test_an_import_before_there_is_an_account_says_how_to_make_one(shell: Shell)
 def test_an_account_that_is_there_is_told_before_a_password_is_asked(shell: Shell, owner: str) -> None:
     assert "already" in shell("accounts", "create", owner, code=1, DIFYSPEC_PASSWORD="")
     assert "DIFYSPEC_PASSWORD" in shell("accounts", "create", "new@example.com", code=2, DIFYSPEC_PASSWORD="")
+
+
+def test_an_account_needs_an_address(shell: Shell) -> None:
+    assert "not an e-mail address" in shell("accounts", "create", "ada", code=2)
+    assert shell.rows("accounts", "list") == []
+
+
+def test_times_are_printed_in_utc(shell: Shell, owner: str) -> None:
+    shell("tokens", "create", owner)
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", shell("tokens", "list", owner))
+
+
+def test_an_import_names_the_datasets_that_are_missing(shell: Shell, owner: str, tmp_path: Path) -> None:
+    definition = tmp_path / "ask.yml"
+    nodes = (
+        "      - {id: look, data: {type: knowledge-retrieval, title: Look, dataset_ids: [old-1],"
+        " retrieval_mode: multiple, query_variable_selector: [sys, query], multiple_retrieval_config: {top_k: 2}}}\n    edges:"
+    )
+    definition.write_text((ROOT / "examples" / "ask.yml").read_text().replace("    edges:", nodes))
+    told = shell("apps", "import", str(definition))
+    assert "The dataset 'old-1' is not on this server: until `difyspec datasets create NAME --for old-1`" in told
+    shell("datasets", "create", "Old", "--for", "old-1")
+    assert "old-1" not in shell("apps", "import", str(definition))
+
+
+def test_what_the_machine_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("server.cli.app", full)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "difyspec: No space left on device\n"

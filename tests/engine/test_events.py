@@ -146,6 +146,13 @@ def test_an_unknown_node_fails_only_when_it_is_reached(bench: Any) -> None:
     assert last["error"] == "Nodes of type 'teleporter' cannot run on this server"
 
 
+def test_a_graph_that_goes_in_circles_is_told_with_its_circle(bench: Any) -> None:
+    nodes = [node("start", "start", variables=[]), template("a", "x"), template("b", "y"), end()]
+    circle = [edge("start", "a"), edge("a", "b"), edge("b", "a"), edge("b", "end")]
+    last = bench.run(document(nodes, circle))[-1]["data"]
+    assert last["error"] == "The workflow cannot be run: the graph contains a cycle: a -> b -> a"
+
+
 def test_an_incomplete_node_says_what_is_missing_when_it_is_reached(bench: Any) -> None:
     last = bench.run(chain_document(node("llm", "llm", model={}), "text"))[-1]["data"]
     assert last["status"] == "failed"
