@@ -194,7 +194,8 @@ def test_an_import_names_the_datasets_that_are_missing(shell: Shell, owner: str,
     definition = tmp_path / "ask.yml"
     nodes = (
         "      - {id: look, data: {type: knowledge-retrieval, title: Look, dataset_ids: [old-1],"
-        " retrieval_mode: multiple, query_variable_selector: [sys, query], multiple_retrieval_config: {top_k: 2}}}\n    edges:"
+        " retrieval_mode: multiple, query_variable_selector: [sys, query], multiple_retrieval_config: {top_k: 2}}}\n"
+        "    edges:"
     )
     definition.write_text((ROOT / "examples" / "ask.yml").read_text().replace("    edges:", nodes))
     told = shell("apps", "import", str(definition))
