@@ -49,7 +49,8 @@ async def frames(
     reader may still read: it is asked before a frame, once a second at most, and its no is told as an `error`
     event, the last.
     """
-    yield f"retry: {runs.config().retry_ms}\n\nevent: ping\n\n".encode()
+    # In one frame: some parsers tell one with nothing but a retry as a message without data.
+    yield f"retry: {runs.config().retry_ms}\nevent: ping\n\n".encode()
     asked = current().monotonic()
     async for batch in runs.batches(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses):
         if holds is not None and current().monotonic() - asked >= RECHECK_SECONDS:

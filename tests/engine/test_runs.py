@@ -11,7 +11,9 @@ import time
 import uuid
 from typing import Any
 
+import httpx
 import pytest
+from httpx_sse import EventSource
 
 from engine import runs, stream
 from store import apps, conversations, leases, workspaces
@@ -259,7 +261,7 @@ def test_frames_have_numbers_a_retry_hint_and_pings_while_quiet(bench: Any) -> N
 
     text = b"".join(asyncio.run(collect())).decode()
     frames = text.split("\n\n")
-    assert frames[:2] == ["retry: 3000", "event: ping"]
+    assert frames[0] == "retry: 3000\nevent: ping"
     assert ": ping" in frames
     numbered = [frame for frame in frames if frame.startswith("id: ")]
     assert [frame.split("\n")[0] for frame in numbered] == [f"id: {n}" for n in range(1, len(numbered) + 1)]
@@ -268,6 +270,18 @@ def test_frames_have_numbers_a_retry_hint_and_pings_while_quiet(bench: Any) -> N
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["x-accel-buffering"] == "no"
     assert "no-cache" in answer.headers["cache-control"]
+
+
+def test_a_common_parser_meets_no_message_without_data(bench: Any) -> None:
+    run = bench.start(bench.app(chat_document()))
+    told = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=asyncio.run(_whole(run.id)))
+    events = list(EventSource(told).iter_sse())
+    assert [event.event for event in events if not event.data] == ["ping"]
+    assert json.loads(events[-1].data)["event"] == "workflow_finished"
+
+
+async def _whole(run_id: str) -> bytes:
+    return b"".join([piece async for piece in stream.frames(run_id)])
 
 
 def test_a_stream_outlasts_a_store_that_cannot_say_whether_its_reader_may_read(bench: Bench) -> None:
