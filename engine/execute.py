@@ -12,7 +12,7 @@ from typing import Any
 from graphon import engine_events as ev
 from graphon.engine import Engine
 
-from engine import files
+from engine import dispatch_cache, files
 from engine.address_guard import AddressGuard
 from engine.code_executor import CodeExecutor
 from engine.easy_mapper import EasyMapper
@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 # Failures of an app's nodes are its author's business and are told in its events; the engine would log each
 # with a traceback and with the values that led to it.
 logging.getLogger("graphon").setLevel(logging.CRITICAL + 1)
+
+dispatch_cache.switch_off()
 
 INTERNAL = "The run ended because of an internal error."
 

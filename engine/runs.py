@@ -173,9 +173,11 @@ def machine() -> Machine:
 
 
 def _import_engine() -> None:
+    is_first = "engine.execute" not in sys.modules
     import engine.execute
 
     if _engine is not None and _engine.machine.config.models.kinds() & {"openai", "local"}:
         import engine.models.openai_chat  # noqa: F401
-    # All this stays: the collector need not look through it each time it looks for garbage.
-    gc.freeze()
+    if is_first:
+        # All this stays: the collector need not look through it each time it looks for garbage.
+        gc.freeze()

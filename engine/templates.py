@@ -66,8 +66,10 @@ class _Worker:
     def _read(self, size: int, deadline: float) -> bytes:
         assert self.process.stdout is not None
         descriptor, data = self.process.stdout.fileno(), b""
+        ready = select.poll()  # `select` itself takes no descriptor above 1023, and a server has many connections
+        ready.register(descriptor, select.POLLIN)
         while len(data) < size:
-            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not ready.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise TimeoutError
             piece = os.read(descriptor, size - len(data))
             if not piece:
