@@ -6,6 +6,7 @@ Both doors, the API and the page, come through here (behaviour-runs ยง11.5 and ย
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -43,9 +44,14 @@ def open_form(token: str, app_id: str | None = None) -> Form:
     form = find(token, app_id)
     if form.status == "submitted":
         _submitted(form)
-    if not form.is_waiting or form.expires_at <= current().now():
+    if not form.is_waiting or closes_at(form) <= current().now():
         _expired(form)
     return form
+
+
+def closes_at(form: Form) -> datetime:
+    """Until when a form can be answered: its own time, but no longer than any form may wait."""
+    return min(form.expires_at, form.created_at + timedelta(seconds=runs.machine().config.form_seconds))
 
 
 def answerer(token: str) -> str:

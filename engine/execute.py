@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -105,7 +106,8 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     live.begin()
     members = partial(workspaces.addresses_of_app, context.app_id)
     outgoing = Outgoing(members, place.links.address_hash) if place.config.mail else None
-    desk = FormDesk(place.links, forms.of_run(context.run_id) if saved else (), outgoing)
+    longest = timedelta(seconds=place.config.form_seconds)
+    desk = FormDesk(place.links, forms.of_run(context.run_id) if saved else (), outgoing, longest)
     gate = Gate(place.config.checkpoint_seconds if context.is_flow else 0)
     engine = build(context, _services(live, place, desk), saved=saved.state if saved else None, channel=gate)
     gate.attach(engine)

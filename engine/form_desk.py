@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from engine.form_links import FormLinks
@@ -24,9 +25,17 @@ class Asked:
 class FormDesk:
     """Thread-safe. Keyed by the execution of the node that asks, so that each round of a loop has its own form."""
 
-    def __init__(self, links: FormLinks, known: Iterable[Form] = (), outgoing: Outgoing | None = None) -> None:
+    def __init__(
+        self,
+        links: FormLinks,
+        known: Iterable[Form] = (),
+        outgoing: Outgoing | None = None,
+        longest: timedelta = timedelta.max,
+    ) -> None:
         # Writes the mails of forms; without it none are sent.
         self._links, self.outgoing = links, outgoing
+        # No form waits longer than this, whatever its node says.
+        self.longest = longest
         self._lock = threading.Lock()
         self._known = {form.execution_id: form for form in known}
         self._drafts: dict[str, Draft] = {}

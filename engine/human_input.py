@@ -64,6 +64,7 @@ class HumanInputNode(Node[HumanInputData]):
         data, now = self.node_data, current().now()
         form_id, expires = current_ids().uuid7(), now + timedelta(seconds=data.seconds)
         fields = [self._field(one) for one in data.inputs]
+        closes = min(expires - now, self._desk.longest) + now
         shown = {
             "node_title": self.title,
             "form_content": self._filled(data.form_content),
@@ -71,7 +72,7 @@ class HumanInputNode(Node[HumanInputData]):
             "actions": [one.model_dump() for one in data.user_actions],
             "resolved_default_values": self._defaults(),
             "display_in_ui": data.has_link,
-            "expiration_time": int(expires.timestamp()),
+            "expiration_time": int(closes.timestamp()),
         }
         token_hash = self._desk.token_hash(form_id) if data.has_link else None
         mails: tuple[MailDraft, ...] = ()

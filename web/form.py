@@ -71,7 +71,7 @@ def _page(form: Form, refusal: Refusal | None = None) -> Response:
         rest=rest,
         fields=shown,
         actions=told["actions"],
-        expires=form.expires_at,
+        expires=answering.closes_at(form),
         problem=form_answer.problem(refusal, wrong) if refusal else "",
         has_uploads=any(one.uploads for one in shown.values()),
     )

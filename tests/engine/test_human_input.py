@@ -261,8 +261,11 @@ def test_a_form_out_of_time_takes_the_timeout_branch(bench: Bench, configure: An
 def test_no_form_waits_longer_than_the_server_allows(bench: Bench, configure: Any, later: Later) -> None:
     configure(sweep_seconds=0.5, form_seconds=600)
     run = bench.start(bench.app(review()))
-    bench.events(run)
+    asked = bench.events(run)[-2]
+    told = asked["data"]["expiration_time"] - bench.stored(run).created_at.timestamp()
+    assert 590 <= told <= 602, "the event says how long the server waits, not how long the node would"
     later.ahead = timedelta(seconds=601)
+    assert refused(asked["data"]["form_token"], comment="late").code == "human_input_form_expired"
 
     async def rest() -> list[dict[str, Any]]:
         async with asyncio.timeout(20):
