@@ -13,6 +13,8 @@ from engine.sandbox.python_code import CodeError
 
 _STACK = 2 * 1024 * 1024
 _TEXT = 2000
+# QuickJS throws null where there is no memory left for an error; by then what filled it is gone.
+_NULL = "The code threw null; this is also how it ends when it needs more memory than it may use"
 _CONSOLE = "globalThis.console = {}; for (const n of ['log','info','warn','error','debug']) console[n] = () => {};"
 _CALL = """(() => {
   const outcome = {};
@@ -56,5 +58,7 @@ def _told(text: str, lines: int) -> str:
     message = text.strip().split("\n", 1)[0][:_TEXT]
     if "out of memory" in message:
         message = "The code needed more memory than it may use"
+    elif message == "The code threw null":
+        message = _NULL
     place = next((int(line) for line in re.findall(r"<input>:(\d+)", text) if int(line) <= lines), None)
     return f"{message} (line {place})" if place else message
