@@ -20,7 +20,7 @@ import store.accounts
 import store.sessions
 from bench.measure import free_port
 from tests.judge import fair
-from tests.services.conftest import Serve, Server, _missing
+from tests.services.conftest import Serve, Server, missing
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 
@@ -107,7 +107,7 @@ def own_redis(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A Redis process of our own, to be stopped."""
     program = shutil.which("redis-server")
     if program is None:
-        _missing("redis-server", FileNotFoundError("not installed"))
+        missing("redis-server", FileNotFoundError("not installed"))
     port = free_port()
     process = _start(port, tmp_path)
     yield f"redis://127.0.0.1:{port}/0", process
