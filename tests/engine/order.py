@@ -23,6 +23,22 @@ def problems(events: list[Event], definition: dict[str, Any]) -> list[str]:
     return list(_Checker(events, definition).check())
 
 
+def said(events: list[dict[str, Any]]) -> str:
+    """The text as a client shows it."""
+    text = ""
+    for event in events:
+        match event["event"]:
+            case "message":
+                text += event["answer"]
+            case "text_chunk":
+                text += event["data"]["text"]
+            case "message_replace":
+                text = event["answer"]
+            case "text_replace":
+                text = event["data"]["text"]
+    return text
+
+
 @dataclass
 class _Execution:
     node_id: str
@@ -258,30 +274,16 @@ class _Checker:
         if last["status"] != "failed" and self.open:
             yield f"{list(self.open)} were never completed"
 
-    def _said(self) -> str:
-        said = ""
-        for event in self.events:
-            match event["event"]:
-                case "message":
-                    said += event["answer"]
-                case "text_chunk":
-                    said += event["data"]["text"]
-                case "message_replace":
-                    said = event["answer"]
-                case "text_replace":
-                    said = event["data"]["text"]
-        return said
-
     def _text(self) -> Iterator[str]:
         """What was told in pieces is what is told at the end."""
-        last, said = self.events[-1]["data"], self._said()
+        last, text = self.events[-1]["data"], said(self.events)
         if last["status"] not in ("succeeded", "partial-succeeded"):
             return
         if self.definition["mode"] == "advanced-chat":
-            if said != last["outputs"]["answer"]:
-                yield f"the pieces make {said!r}, the answer is {last['outputs']['answer']!r}"
+            if text != last["outputs"]["answer"]:
+                yield f"the pieces make {text!r}, the answer is {last['outputs']['answer']!r}"
             return
         ends = [one for one in self.nodes if self.kinds[one] == "end" and self.done[one]]
         texts = list(last["outputs"].values())
-        if len(ends) == 1 and all(isinstance(value, str) for value in texts) and said != "\n".join(texts):
-            yield f"the pieces make {said!r}, the outputs are {texts}"
+        if len(ends) == 1 and all(isinstance(value, str) for value in texts) and text != "\n".join(texts):
+            yield f"the pieces make {text!r}, the outputs are {texts}"

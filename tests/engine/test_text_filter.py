@@ -15,24 +15,9 @@ from tests.engine.conftest import Bench
 from tests.engine.forms import answer as submit
 from tests.engine.forms import ask, token_of
 from tests.engine.graphs import chain_document, document, edge, end, llm, node, template
+from tests.engine.order import said
 
 START = node("start", "start", variables=[])
-
-
-def said(events: list[dict[str, Any]]) -> str:
-    """The text as a client shows it."""
-    text = ""
-    for event in events:
-        match event["event"]:
-            case "message":
-                text += event["answer"]
-            case "text_chunk":
-                text += event["data"]["text"]
-            case "message_replace":
-                text = event["answer"]
-            case "text_replace":
-                text = event["data"]["text"]
-    return text
 
 
 def chat(*nodes: dict[str, Any]) -> dict[str, Any]:
