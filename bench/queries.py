@@ -105,7 +105,8 @@ def describe(who: tuple[str, str, str], app_id: str) -> dict[str, Any] | None:
     definition = DB.execute(
         "SELECT v.definition FROM versions v JOIN apps a ON a.published_id = v.id WHERE a.id = ?", (app_id,)
     ).fetchone()
-    from engine import input_schema, parameters
+    from engine.inputs import parameters
+    from engine.inputs import schema as input_schema
 
     document = json.loads(definition[0])
     return {

@@ -29,7 +29,7 @@ def build(folder: Path, apps: int) -> World:
     import store.apps
     import store.sessions
     import store.workspaces
-    from engine import definition
+    from engine.definition import reading as definition
 
     database = folder / "bench.db"
     store.open(f"sqlite:///{database}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.file_config import FileConfig
-from engine.mail_config import MailConfig
+from engine.files.config import FileConfig
+from engine.forms.mail_config import MailConfig
 from engine.models.table import ModelTable
 
 

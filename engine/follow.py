@@ -7,13 +7,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from engine.log import EventLog, Follower
-from engine.variables import WORKFLOW_MODES
+from engine.events.log import EventLog, Follower
+from engine.inputs.variables import WORKFLOW_MODES
 from store import events as stored
 from store import runs as rows
 
 if TYPE_CHECKING:
-    from engine.machine import Machine
+    from engine.running.machine import Machine
 
 _PAGE = 500
 _POLL_SECONDS = 0.25

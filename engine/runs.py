@@ -8,23 +8,24 @@ or by the first run, never by importing this module, so that the server answers 
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine import author_secrets, files, recovery, unattended
 from engine import follow as reading
-from engine.address_guard import AddressGuard
-from engine.checks import plan
 from engine.config import EngineConfig
-from engine.keeper import Keeper
-from engine.live import STOPPED
-from engine.machine import Machine
-from engine.mailer import Mailer
-from engine.opening import open_run
+from engine.definition import author_secrets
+from engine.files import service as files
+from engine.forms.mailer import Mailer
+from engine.inputs.checks import plan
+from engine.network.address_guard import AddressGuard
+from engine.running import loading, recovery, unattended
+from engine.running.keeper import Keeper
+from engine.running.live import STOPPED
+from engine.running.machine import Machine
+from engine.running.opening import open_run
 from store import apps, idempotency
 from store import runs as rows
 from store.app_row import App
@@ -78,7 +79,7 @@ def start(
 
     ``version`` is the app's published version, None when it has none; ``body`` is a checked ``AppRunRequest``. The
     caller's same request with the same ``key`` gets the run that the first one began. Refusals: those of
-    `engine.checks.plan`, idempotency_conflict, and service_unavailable while the server shuts down.
+    `engine.inputs.checks.plan`, idempotency_conflict, and service_unavailable while the server shuts down.
     """
     claim = idempotency.claim(caller, app.id, key, body) if key else None
     # Before anything is checked: what was good enough to begin a run may not be so any more.
@@ -173,11 +174,6 @@ def machine() -> Machine:
 
 
 def _import_engine() -> None:
-    is_first = "engine.execute" not in sys.modules
-    import engine.execute
-
+    loading.execution()
     if _engine is not None and _engine.machine.config.models.kinds() & {"openai", "local"}:
         import engine.models.openai_chat  # noqa: F401
-    if is_first:
-        # All this stays: the collector need not look through it each time it looks for garbage.
-        gc.freeze()

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 import store.apps
 import store.workspaces
-from engine import input_schema, parameters
+from engine.inputs import parameters
+from engine.inputs import schema as input_schema
 from handlers import config, paging
 from store.apps import App
 from store.caller import Caller

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 
 import store.apps
 import store.files
-from engine import files
+from engine.files import service as files
 from store.caller import Caller
 from store.refusal import Refusal
 
@@ -19,7 +19,7 @@ SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
 def upload_file(user: Caller, app_id: str, file: UploadFile | None = None) -> tuple[dict[str, Any], int]:
-    """Operation ``uploadFile``. Refuses what `store.apps.visible` and `engine.files.Files.take` refuse."""
+    """Operation ``uploadFile``. Refuses what `store.apps.visible` and `engine.files.service.Files.take` refuse."""
     if file is None:
         raise Refusal("no_file_uploaded")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import store.apps
-from engine import answering
+from engine.forms import answering
 from store.caller import Caller
 
 

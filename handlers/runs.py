@@ -15,7 +15,7 @@ import store.cookies
 import store.runs
 import store.session_list
 from engine import runs, stream
-from engine.variables import MODES
+from engine.inputs.variables import MODES
 from store.caller import Caller
 from store.refusal import Refusal
 from store.runs import Run

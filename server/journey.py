@@ -14,7 +14,7 @@ from typing import Any
 
 from connexion.middleware.security import SecurityMiddleware
 
-from engine import answering
+from engine.forms import answering
 from server.blueprint import OperationObject
 from server.body_gate import BodyGate, Passage
 from server.body_spool import Spool

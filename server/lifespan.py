@@ -32,7 +32,7 @@ def resources(settings: Settings) -> Iterator[None]:
     """The store and the engine, open within the ``with``. For tests and commands without uvicorn."""
     from engine import runs
     from engine.config import EngineConfig
-    from engine.file_config import FileConfig
+    from engine.files.config import FileConfig
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store.open(settings.store_url)
@@ -101,7 +101,7 @@ def lifespan_of(settings: Settings, threads: Threads) -> Callable[[Any], context
 
 async def sweep_files() -> None:
     """Delete the files whose time is over, soon after the start and then every hour."""
-    from engine import files
+    from engine.files import service as files
 
     wait = FIRST_SWEEP
     while True:

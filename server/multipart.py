@@ -16,8 +16,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.types import Receive, Scope
 
-from engine import file_kinds
-from engine.files import check_extension, too_large
+from engine.files import kinds as file_kinds
+from engine.files.service import check_extension, too_large
 from server.threads import Threads
 from store.refusal import Refusal
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 
-from engine import mail_config
+from engine.forms import mail_config
 from engine.models.table import load_table
 
 

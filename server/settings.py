@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine import mail_config
-from engine.file_kinds import FileLimits
-from engine.mail_config import MailConfig
+from engine.files.kinds import FileLimits
+from engine.forms import mail_config
+from engine.forms.mail_config import MailConfig
 from engine.models.table import ModelTable, load_table
 from server.setting_table import SettingTable
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from store import db, events, forms, sql
 from store.clock import now_micros
 from store.forms import Draft
-from store.runs import MOVES, Run, one
+from store.run_row import MOVES, Run
+from store.runs import one
 
 
 @dataclass(frozen=True, slots=True)

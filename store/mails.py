@@ -17,7 +17,7 @@ FIRST_WAIT = 30_000_000  # microseconds until the second attempt; each wait is t
 
 @dataclass(frozen=True, slots=True)
 class MailDraft:
-    """One mail of a form that is about to be asked; ``body`` has its link left out (see `engine.form_mails`)."""
+    """One mail of a form that is about to be asked; ``body`` has its link left out (see `engine.forms.mails`)."""
 
     address: str
     token_hash: str

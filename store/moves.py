@@ -7,6 +7,7 @@ touches the row, on either database and in any number of processes. The loser le
 # ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from store import sql
@@ -20,15 +21,19 @@ class Machine:
     key: str
     moves: dict[str, frozenset[str]]
 
-    def move(self, key: str, to: str, **columns: object) -> bool:
-        """Move the row to ``to`` and set ``columns`` with it; True if this call made the move."""
+    def move(self, key: str, to: str, only: Mapping[str, object] | None = None, **columns: object) -> bool:
+        """Move the row to ``to`` and set ``columns`` with it; True if this call made the move.
+
+        ``only``: if these columns have these values.
+        """
         sources = sorted(state for state, targets in self.moves.items() if to in targets)
         if not sources:
             raise ValueError(f"{self.table}: no state moves to {to!r}")
         sets = "".join(f", {name} = ?" for name in columns)
         marks = ", ".join("?" for _ in sources)
-        statement = f"UPDATE {self.table} SET status = ?{sets} WHERE {self.key} = ? AND status IN ({marks})"
-        return sql.change(statement, to, *columns.values(), key, *sources) == 1
+        more = "".join(f" AND {name} = ?" for name in only or ())
+        statement = f"UPDATE {self.table} SET status = ?{sets} WHERE {self.key} = ? AND status IN ({marks}){more}"
+        return sql.change(statement, to, *columns.values(), key, *sources, *(only or {}).values()) == 1
 
     def is_final(self, state: str) -> bool:
         """True when nothing leaves ``state``."""

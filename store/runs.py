@@ -3,79 +3,14 @@
 # ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from store import db, sql
 from store.caller import Caller
-from store.clock import EPOCH, current_ids, from_micros, now_micros, to_micros
-from store.moves import Machine
-
-ENDINGS = frozenset({"succeeded", "failed", "stopped", "partial-succeeded"})
-MOVES = Machine(
-    table="runs",
-    key="id",
-    moves={
-        "queued": frozenset({"running", "failed", "stopped"}),
-        "running": ENDINGS | {"paused"},
-        "paused": frozenset({"running", "failed", "stopped"}),
-        **{ending: frozenset() for ending in ENDINGS},
-    },
-)
-COLUMNS = (
-    "id, task_id, app_id, version_id, mode, subject, account_id, session_id, status, inputs, query,"
-    " conversation_id,"
-    " message_id, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, stop_requested,"
-    " created_at,"
-    " started_at, finished_at, worker, lease_until, attempts, resumed_after, files"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run. ``id`` is the workflow run id on the wire; ``elapsed`` is in seconds.
-
-    ``worker`` is the process that holds it until ``lease_until``, empty for none; ``attempts`` counts how
-    often it was taken over from a lost one; ``resumed_after`` is the number of the last event before it last
-    went on after a pause, 0 if it never paused. ``files`` are the values of what was attached to its request.
-    """
-
-    id: str
-    task_id: str
-    app_id: str
-    version_id: str
-    mode: str
-    subject: str
-    account_id: str | None
-    session_id: str
-    status: str
-    inputs: dict[str, Any]
-    query: str | None
-    conversation_id: str | None
-    message_id: str | None
-    outputs: dict[str, Any] | None
-    error: str | None
-    elapsed: float
-    total_tokens: int
-    total_steps: int
-    exceptions_count: int
-    stop_requested: bool
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    worker: str = ""
-    lease_until: datetime = EPOCH
-    attempts: int = 0
-    resumed_after: int = 0
-    files: list[dict[str, Any]] | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """True when the run has ended and will not change any more."""
-        return self.status in ENDINGS
+from store.clock import current_ids, from_micros, now_micros, to_micros
+from store.run_row import COLUMNS, ENDINGS, MOVES, run_of
+from store.run_row import Run as Run
 
 
 @db.writes
@@ -97,32 +32,61 @@ def create(
 
     ``worker`` is the process that will execute it, which has to renew its lease every ``lease_seconds``.
     """
-    run_id, now = current_ids().uuid7(), now_micros()
+    now = now_micros()
+    until = now + round(lease_seconds * 1_000_000)
+    run = Run(
+        id=current_ids().uuid7(),
+        task_id=current_ids().uuid7(),
+        app_id=app_id,
+        version_id=version_id,
+        mode=mode,
+        subject=caller.subject,
+        account_id=caller.account_id,
+        session_id=caller.session_id,
+        status="queued",
+        inputs=inputs,
+        query=None if query is None else sql.text(query),
+        conversation_id=conversation_id,
+        message_id=message_id,
+        outputs=None,
+        error=None,
+        elapsed=0.0,
+        total_tokens=0,
+        total_steps=0,
+        exceptions_count=0,
+        stop_requested=False,
+        created_at=from_micros(now),
+        started_at=None,
+        finished_at=None,
+        worker=worker,
+        lease_until=from_micros(until),
+        files=[dict(one) for one in files] or None,
+    )
     sql.change(
         "INSERT INTO runs (id, task_id, app_id, version_id, mode, subject, account_id, session_id, status,"
         " inputs, query,"
         " conversation_id, message_id, elapsed, total_tokens, total_steps, exceptions_count,"
         " stop_requested, created_at, worker, lease_until, files)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?, ?)",
-        run_id,
-        current_ids().uuid7(),
+        run.id,
+        run.task_id,
         app_id,
         version_id,
         mode,
-        caller.subject,
-        caller.account_id,
-        caller.session_id,
+        run.subject,
+        run.account_id,
+        run.session_id,
         sql.to_json(inputs),
-        None if query is None else sql.text(query),
+        run.query,
         conversation_id,
         message_id,
         False,
         now,
         worker,
-        now + round(lease_seconds * 1_000_000),
-        sql.to_json(list(files)) if files else None,
+        until,
+        sql.to_json(run.files) if run.files else None,
     )
-    return begun(run_id)
+    return run
 
 
 @db.reads
@@ -133,7 +97,7 @@ def visible(caller: Caller, app_id: str, run_or_task_id: str) -> Run | None:
     if wanted is None or app is None:
         return None
     statement = f"SELECT {COLUMNS} FROM runs WHERE (id = ? OR task_id = ?) AND app_id = ? AND subject = ?"
-    return _run(sql.row(statement, wanted, wanted, app, caller.subject))
+    return run_of(sql.row(statement, wanted, wanted, app, caller.subject))
 
 
 @db.reads
@@ -143,7 +107,7 @@ def first_of(caller: Caller, app_id: str, conversation_id: str) -> Run | None:
         f"SELECT {COLUMNS} FROM runs WHERE app_id = ? AND subject = ? AND conversation_id = ?"
         " ORDER BY created_at, id LIMIT 1"
     )
-    return _run(sql.row(statement, app_id, caller.subject, sql.uuid_or_none(conversation_id)))
+    return run_of(sql.row(statement, app_id, caller.subject, sql.uuid_or_none(conversation_id)))
 
 
 @db.reads
@@ -194,11 +158,8 @@ def begin(run_id: str, worker: str | None = None) -> bool:
 
     ``worker``: only if that one holds it and nobody has asked it to stop.
     """
-    if worker is not None:
-        found = sql.locked("SELECT worker, stop_requested FROM runs WHERE id = ?", run_id)
-        if found is None or found[0] != worker or found[1]:
-            return False
-    return MOVES.move(run_id, "running", started_at=now_micros())
+    mine = None if worker is None else {"worker": worker, "stop_requested": False}
+    return MOVES.move(run_id, "running", mine, started_at=now_micros())
 
 
 @db.writes
@@ -227,13 +188,13 @@ def finish(
     """
     if status not in ENDINGS:
         raise ValueError(f"a run does not end as {status!r}")
-    if held_as is not None or worker is not None:
-        found = sql.locked("SELECT status, worker FROM runs WHERE id = ?", run_id)
-        if found is None or (held_as or (found[0], worker)) != (found[0], found[1]):
-            return False
+    only: dict[str, object] = {} if worker is None else {"worker": worker}
+    if held_as is not None:
+        only = dict(zip(("status", "worker"), held_as, strict=True))
     ended = MOVES.move(
         run_id,
         status,
+        only,
         outputs=None if outputs is None else sql.to_json(outputs),
         error=None if error is None else sql.text(error),
         elapsed=float(elapsed),
@@ -273,14 +234,7 @@ def active_count(app_id: str) -> int:
 
 
 def _get(run_id: str) -> Run | None:
-    return _run(sql.row(f"SELECT {COLUMNS} FROM runs WHERE id = ?", sql.uuid_or_none(run_id)))
-
-
-def _run(found: sql.Row | None) -> Run | None:
-    if found is None:
-        return None
-    moments = {20: from_micros, 21: from_micros, 22: from_micros, 24: from_micros}
-    return Run(*sql.converted(found, {9: json.loads, 13: json.loads, 19: bool, 27: json.loads, **moments}))
+    return run_of(sql.row(f"SELECT {COLUMNS} FROM runs WHERE id = ?", sql.uuid_or_none(run_id)))
 
 
 def one(run_id: str) -> Run | None:
@@ -294,4 +248,4 @@ def unfinished(condition: str, *values: object) -> list[Run]:
         f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running') AND finished_at IS NULL {condition}"
         " ORDER BY created_at, id"
     )
-    return [run for run in map(_run, sql.rows(statement, *values)) if run]
+    return [run for run in map(run_of, sql.rows(statement, *values)) if run]

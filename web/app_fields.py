@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.input_schema import property_of
-from engine.variables import QUERY_MODES, Variable, variables
+from engine.inputs.schema import property_of
+from engine.inputs.variables import QUERY_MODES, Variable, variables
 
 SHORT = 256  # characters a single line is meant for; longer texts get a box
 FILES = {"file": "file", "file-list": "files"}

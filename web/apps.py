@@ -17,8 +17,8 @@ import store.cookies
 import store.run_lists
 import store.runs
 import store.workspaces
-from engine.parameters import parameters
-from engine.variables import MODES
+from engine.inputs.parameters import parameters
+from engine.inputs.variables import MODES
 from store.apps import App
 from store.refusal import Refusal
 from store.runs import Run

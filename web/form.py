@@ -9,7 +9,7 @@ from flask import Blueprint, Response, get_template_attribute, make_response, re
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from engine import answering
+from engine.forms import answering
 from store.forms import Form
 from store.refusal import Refusal
 from web import form_answer, guard, markdown

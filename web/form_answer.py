@@ -7,8 +7,8 @@ from typing import Any, BinaryIO, cast
 
 from flask import request
 
-from engine.form_uploads import Upload
-from engine.variables import FILE_TYPES
+from engine.forms.uploads import Upload
+from engine.inputs.variables import FILE_TYPES
 from store.forms import Form
 from store.refusal import Refusal
 

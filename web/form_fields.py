@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine import files
-from engine.file_kinds import FileLimits
-from engine.form_uploads import most_files, most_megabytes
+from engine.files import service as files
+from engine.files.kinds import FileLimits
+from engine.forms.uploads import most_files, most_megabytes
 
 KINDS = {"image": "images", "document": "documents", "audio": "sound", "video": "films"}
 ACCEPTED = {"image": "image/*", "audio": "audio/*", "video": "video/*"}

@@ -17,7 +17,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-from engine.form_told import PLACE
+from engine.forms.told import PLACE
 
 # Characters that are read as Markdown: some texts take their length squared, and these still take half a second.
 MOST = 50_000

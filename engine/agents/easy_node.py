@@ -26,7 +26,7 @@ LABEL = "agent_thought"
 
 
 class EasyAgentData(BaseNodeData):
-    """``instruction`` and ``query`` are templates; the rest is what `engine.node_kinds` makes the agent from."""
+    """``instruction`` and ``query`` are templates; the rest is what `engine.nodes.kinds` makes the agent from."""
 
     type: str = "easy-agent"
     model: ModelConfig

@@ -8,7 +8,7 @@ from graphon.enums import WorkflowNodeExecutionStatus
 from graphon.node_events.base import NodeEventPayload, NodeRunResult
 from graphon.node_events.node import StreamCompletedEvent
 
-from engine.cancel import Cancelled
+from engine.running.cancel import Cancelled
 
 
 def failing_in_words(work: Generator[NodeEventPayload, None, None]) -> Generator[NodeEventPayload, None, None]:

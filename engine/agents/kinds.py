@@ -10,7 +10,7 @@ from graphon.nodes.llm.entities import ModelConfig
 from engine.agents.agent import Agent, rounds_of, strategy_of
 from engine.agents.given import given_tools
 from engine.knowledge.tool import dataset_tools
-from engine.services import Services
+from engine.nodes.services import Services
 
 
 def easy_agent(services: Services, data: Any) -> dict[str, Any]:

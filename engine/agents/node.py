@@ -20,8 +20,8 @@ from engine.agents.agent import Agent
 from engine.agents.failure import failing_in_words
 from engine.agents.messages import question
 from engine.agents.steps import Answered, Calling, Observed, RoundBegun, RoundEnded, Said, Step, Thought
-from engine.cancel import Cancelled
-from engine.jsonable import jsonable
+from engine.events.jsonable import jsonable
+from engine.running.cancel import Cancelled
 from store.clock import current_ids
 
 

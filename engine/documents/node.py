@@ -13,9 +13,9 @@ from graphon.node_events.base import NodeRunResult
 from graphon.nodes.base.node import Node
 from graphon.variables.segments import ArrayFileSegment, ArrayStringSegment, FileSegment
 
-from engine.cancel import CancelToken
 from engine.documents.pool import DocumentReader, DocumentRefused
-from engine.file_kinds import extension_for
+from engine.files.kinds import extension_for
+from engine.running.cancel import CancelToken
 
 # The engine's own node cannot be imported here: it brings 300 MB of libraries along.
 

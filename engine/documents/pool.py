@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from engine.cancel import CancelToken
+from engine.running.cancel import CancelToken
 
 WORKER = Path(__file__).with_name("worker.py")
 KINDS = frozenset({

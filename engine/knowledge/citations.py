@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.parameters import cites
+from engine.inputs.parameters import cites
 
 _MEMBERS = (
     "dataset_id", "dataset_name", "document_id", "document_name", "segment_id", "data_source_type", "score",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from engine.cancel import CancelToken
 from engine.documents.pool import DocumentReader, DocumentRefused
 from engine.knowledge.part import Part, UnreadableDocument
+from engine.running.cancel import CancelToken
 
 _SHEETS = frozenset({".xlsx", ".xls", ".xlsm", ".ods"})
 ENDINGS = _SHEETS | {".pdf", ".docx", ".pptx", ".odt", ".epub", ".eml", ".json", ".tsv"}

@@ -31,7 +31,7 @@ from graphon.model_runtime.entities.model_entities import (
 )
 from json_repair import repair_json
 
-from engine.cancel import CancelToken
+from engine.running.cancel import CancelToken
 
 _CONTEXT_TOKENS = 32_768
 _FEATURES = (

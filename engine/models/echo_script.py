@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageRole
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.definition_error import DefinitionError
+from engine.definition.error import DefinitionError
+from engine.definition.yaml_guard import read
 from engine.models.errors import InvokeBadRequestError
-from engine.yaml_guard import read
 
 _MARKER = re.compile(r"\s?\[\[echo\s+(\{.*?\})\s*\]\]", re.DOTALL)
 _MAX_MARKER = 20_000

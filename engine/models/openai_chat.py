@@ -17,7 +17,6 @@ import openai
 from graphon.model_runtime.entities.llm_entities import LLMResultChunk
 from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageTool
 
-from engine.cancel import Cancelled, CancelToken
 from engine.models.base import BaseModelAdapter, tool_call, wanted_schema
 from engine.models.errors import InvokeError
 from engine.models.openai_answer import Answer
@@ -25,7 +24,8 @@ from engine.models.openai_errors import is_passing, told, wait_of
 from engine.models.openai_messages import messages_of, schema_format, told_schema, tools_of
 from engine.models.openai_network import Transport, without_key
 from engine.models.table import Choice
-from engine.sockets import KeptSockets
+from engine.network.sockets import KeptSockets
+from engine.running.cancel import Cancelled, CancelToken
 
 logger = logging.getLogger(__name__)
 

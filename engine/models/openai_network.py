@@ -10,7 +10,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from engine.sockets import KeptSockets
+from engine.network.sockets import KeptSockets
 
 
 class _Network(httpcore2.SyncBackend):

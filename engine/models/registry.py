@@ -7,10 +7,10 @@ from typing import Any
 
 from graphon.model_runtime.entities.model_entities import ModelFeature
 
-from engine.cancel import CancelToken
 from engine.models.backend import Backend
 from engine.models.base import BaseModelAdapter
 from engine.models.table import Choice, ModelTable
+from engine.running.cancel import CancelToken
 
 _FEATURES = {
     "tools": (ModelFeature.TOOL_CALL, ModelFeature.MULTI_TOOL_CALL, ModelFeature.STREAM_TOOL_CALL),

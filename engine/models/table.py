@@ -19,9 +19,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.definition_error import DefinitionError
+from engine.definition.error import DefinitionError
+from engine.definition.yaml_guard import read
 from engine.models.backend import BUILT_IN, Backend, Kind, TableError, built_in
-from engine.yaml_guard import read
 
 logger = logging.getLogger(__name__)
 

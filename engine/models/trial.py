@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from graphon.model_runtime.entities.message_entities import UserPromptMessage
 
-from engine.cancel import CancelToken
 from engine.models.errors import InvokeError
 from engine.models.registry import adapter
 from engine.models.table import Choice
+from engine.running.cancel import CancelToken
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Any
 
 import orjson
 
-from engine.cancel import CancelToken
-from engine.jsonable import jsonable
+from engine.events.jsonable import jsonable
+from engine.running.cancel import CancelToken
 from engine.sandbox.messages import HEAD, NOT_PLAIN
 
 _NURSERY = Path(__file__).with_name("nursery.py")

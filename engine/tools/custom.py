@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from engine.sealing import SealBroken, Sealer
+from engine.running.sealing import SealBroken, Sealer
 from engine.tools.api import tools_of
 from engine.tools.openapi import clean_name
 from engine.tools.tool import Tool, ToolProblem

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from engine.definition_error import DefinitionError
+from engine.definition.error import DefinitionError
+from engine.definition.yaml_guard import read
 from engine.tools.openapi_body import body_of
 from engine.tools.openapi_schema import parameter, resolved
-from engine.yaml_guard import read
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
 MAX_OPERATIONS = 200

@@ -12,7 +12,7 @@ from graphon.nodes.tool.exc import ToolRuntimeInvocationError, ToolRuntimeResolu
 from graphon.nodes.tool_runtime_entities import ToolRuntimeHandle, ToolRuntimeMessage, ToolRuntimeParameter
 from graphon.variables.template_resolution import convert_template
 
-from engine.jsonable import jsonable
+from engine.events.jsonable import jsonable
 from engine.tools.registry import Toolbox, missing
 from engine.tools.tool import Tool, ToolProblem
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from engine.cancel import CancelToken
+from engine.running.cancel import CancelToken
 
 MAX_TEXT = 400_000  # characters of a result; more would not fit any prompt
 

@@ -31,7 +31,7 @@ def import_apps(
 ) -> None:
     """Import definitions. One that cannot be imported says which key and why, and nothing at all is stored."""
     import store.workspaces
-    from engine import definition
+    from engine.definition import reading as definition
 
     found = _definition_files(files)
     loaded, problems = [], []
@@ -73,13 +73,13 @@ def _missing_datasets(app_id: str, document: Mapping[str, Any]) -> list[str]:
 def import_one(
     workspace_id: str, author_id: str, path: Path, one: Any, tags: list[str], publish: bool, secret_key: str
 ) -> App:
-    """Store one loaded definition (``engine.definition.Definition``), published or as a draft.
+    """Store one loaded definition (``engine.definition.reading.Definition``), published or as a draft.
 
     The values of its secret variables are sealed with the server's key, and left out of the text that is exported.
     """
     import store.apps
-    from engine import author_secrets
-    from engine.sealing import Sealer
+    from engine.definition import author_secrets
+    from engine.running.sealing import Sealer
 
     made = store.apps.create(
         workspace_id,

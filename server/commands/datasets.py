@@ -58,7 +58,7 @@ def import_documents(
     output: Output = Format.table,
 ) -> None:
     """Take documents into a dataset; one of the same name is replaced. Nothing is stored if one cannot be read."""
-    from engine.file_config import FileConfig
+    from engine.files.config import FileConfig
     from engine.knowledge.chunks import chunks
     from engine.knowledge.part import UnreadableDocument
     from engine.knowledge.readers import read

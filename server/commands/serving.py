@@ -136,7 +136,7 @@ curl -sN {api}/apps/{app_id}/run -H "Authorization: Bearer $TOKEN" \\
 
 def _import_examples(owner: Account, secret_key: str) -> None:
     import store.workspaces
-    from engine import definition
+    from engine.definition import reading as definition
     from server.commands.apps import import_one
 
     workspace_id = store.workspaces.default_id(owner.id)

@@ -54,7 +54,7 @@ def import_api(
     the same guarded client as HTTP nodes: private addresses need DIFYSPEC_ALLOWED_OUTBOUND_HOSTS.
     """
     import store.tools
-    from engine.definition_error import DefinitionError
+    from engine.definition.error import DefinitionError
     from engine.tools import custom, openapi
     from engine.tools.registry import BUILT_IN
 

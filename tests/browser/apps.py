@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 import store.accounts
 import store.apps
 import store.workspaces
-from engine import definition
+from engine.definition import reading as definition
 from tests.browser.conftest import EMAIL
 from tests.engine import graphs
 

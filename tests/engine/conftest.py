@@ -17,7 +17,7 @@ import pytest
 import store
 from engine import runs
 from engine.config import EngineConfig
-from engine.file_config import FileConfig
+from engine.files.config import FileConfig
 from store import accounts, app_changes, apps, sessions, workspaces
 from store import runs as rows
 from store.caller import Caller

@@ -85,7 +85,7 @@ def token_of(events: list[dict[str, Any]], node_id: str = "review") -> str:
 
 def answer(token: str, action: str = "approve", **inputs: Any) -> None:
     """Answer a form as the API does."""
-    from engine import answering
+    from engine.forms import answering
 
     answering.submit(token, {"action": action, "inputs": inputs}, by="test")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.cancel import CancelToken
+from engine.running.cancel import CancelToken
 from engine.sandbox import python_code
 from engine.sandbox.pool import SandboxPool
 from tests.engine.graphs import chain_document, code, node

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from engine.cancel import Cancelled, CancelToken
+from engine.running.cancel import Cancelled, CancelToken
 from engine.sandbox.pool import CodeRefused, SandboxPool
 from tests.engine.graphs import chain_document, code
 

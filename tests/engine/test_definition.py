@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.definition import DefinitionError, load
-from engine.graph_document import NODE_TYPES
-from engine.node_kinds import KINDS
+from engine.definition.graph_document import NODE_TYPES
+from engine.definition.reading import DefinitionError, load
+from engine.nodes.kinds import KINDS
 
 STRANGERS = Path(__file__).resolve().parents[3] / "shared" / "dsl"
 

@@ -7,9 +7,9 @@ import tracemalloc
 
 import pytest
 
-from engine import yaml_caps
-from engine.definition import DefinitionError, load
-from engine.yaml_guard import read
+from engine.definition import yaml_caps
+from engine.definition.reading import DefinitionError, load
+from engine.definition.yaml_guard import read
 
 CHAT = "version: '0.6.0'\nkind: app\napp: {name: N, mode: chat}\nmodel_config:\n  pre_prompt: hi\n"
 

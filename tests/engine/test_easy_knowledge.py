@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.definition import load
+from engine.definition.reading import load
 from store import conversations, datasets
 from tests.engine.conftest import Bench
 from tests.engine.test_agents import agent, thoughts

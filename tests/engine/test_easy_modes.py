@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine import follow, recovery, runs
+from engine import follow, runs
+from engine.running import recovery
 from store import app_changes, apps, conversations
 from store import events as stored
 from store import runs as rows

@@ -23,9 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from engine.cancel import Cancelled, CancelToken
 from engine.models.echo import EchoModel
 from engine.models.sample import sample
+from engine.running.cancel import Cancelled, CancelToken
 from tests.engine.graphs import chain_document, chat_document, document, edge, end, llm, node
 
 WEATHER = PromptMessageTool(name="weather", description="", parameters={"type": "object", "properties": {}})

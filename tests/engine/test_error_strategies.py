@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.node_kinds import KINDS
+from engine.nodes.kinds import KINDS
 from tests.engine.forms import ask
 from tests.engine.graphs import code, document, edge, end, llm, node, template
 from tests.engine.test_tool_nodes import agent, tool

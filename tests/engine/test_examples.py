@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.definition import CURRENT_VERSION, load
-from engine.input_schema import input_schema
-from engine.inputs import check
+from engine.definition.reading import CURRENT_VERSION, load
+from engine.inputs.declared import check
+from engine.inputs.schema import input_schema
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yml"))
 

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from engine import answering
-from engine import files as engine_files
+from engine.files import service as engine_files
+from engine.forms import answering
 from engine.models.echo import EchoModel
 from store import files as stored
 from store import forms

@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bench.measure import free_port
-from engine import answering, mail_config, runs
-from engine.definition import load
+from engine import runs
+from engine.definition.reading import load
+from engine.forms import answering, mail_config
 from store import accounts, forms, workspaces
 from store.refusal import Refusal
 from tests.engine.conftest import Bench

@@ -15,8 +15,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from engine import files as engine_files
 from engine import runs
+from engine.files import service as engine_files
 from store import apps, files, forms
 from tests.engine.conftest import Bench
 from tests.engine.forms import COMMENT, review, token_of, waiting

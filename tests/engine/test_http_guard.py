@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.address_guard import AddressGuard, AddressRefused, broken_rule
-from engine.cancel import Cancelled, CancelToken
-from engine.http_client import GuardedHttpClient
+from engine.network.address_guard import AddressGuard, AddressRefused, broken_rule
+from engine.network.http_client import GuardedHttpClient
+from engine.running.cancel import Cancelled, CancelToken
 from tests.engine.web_server import listening
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import store.clock
-from engine import answering, runs
+from engine import runs
+from engine.forms import answering
 from store import conversations, forms
 from store.refusal import Refusal
 from tests.engine.conftest import Bench

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.inputs import check, variables
+from engine.inputs.declared import check, variables
 from store.refusal import Refusal
 
 URL = {"transfer_method": "remote_url", "url": "https://img.example/cat.png"}

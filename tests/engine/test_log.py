@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from engine import runs, stream
-from engine.log import EventLog, Follower
-from engine.writer import Writer
+from engine.events.log import EventLog, Follower
+from engine.events.writer import Writer
 from store.events import Batch
 from tests.engine.graphs import chat_document
 

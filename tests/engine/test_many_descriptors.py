@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from engine import files
-from engine.cancel import CancelToken
+from engine.files import service as files
+from engine.running.cancel import CancelToken
 from tests.engine.graphs import chain_document, code, template
 
 MANY = 1100

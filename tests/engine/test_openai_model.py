@@ -32,10 +32,10 @@ from graphon.model_runtime.errors.invoke import (
 )
 
 from engine import runs
-from engine.cancel import Cancelled, CancelToken
 from engine.models.backend import Backend
 from engine.models.registry import adapter
 from engine.models.table import Choice, ModelTable, Rule
+from engine.running.cancel import Cancelled, CancelToken
 from tests.engine.chat_server import KEY, ChatServer, serving
 from tests.engine.graphs import chat_document, document, edge, end, llm, node
 

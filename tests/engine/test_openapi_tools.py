@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.definition_error import DefinitionError
+from engine.definition.error import DefinitionError
 from engine.tools import custom, openapi
 from engine.tools.api import tools_of
 from engine.tools.tool import Tool, ToolProblem

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from engine.definition import load
-from engine.input_schema import input_schema
-from engine.inputs import check
-from engine.parameters import DEFAULT_LIMITS, parameters
+from engine.definition.reading import load
+from engine.inputs.declared import check
+from engine.inputs.parameters import DEFAULT_LIMITS, parameters
+from engine.inputs.schema import input_schema
 from store.refusal import Refusal
 
 STRANGERS = Path(__file__).resolve().parents[3] / "shared" / "dsl"

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from engine.definition import load
-from engine.graph import workers_for
+from engine.definition.reading import load
+from engine.inputs.variables import WORKFLOW_MODES, variables
 from engine.models.table import ModelTable
-from engine.variables import WORKFLOW_MODES, variables
+from engine.running.graph import workers_for
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer
 from tests.engine.order import problems

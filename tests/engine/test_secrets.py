@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from engine import author_secrets
-from engine.masking import Veil
-from engine.sealing import Sealer
+from engine.definition import author_secrets
+from engine.events.masking import Veil
+from engine.running.sealing import Sealer
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.graphs import document, edge, llm, node, template

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine.config_document import config_warnings
+from engine.definition.config_document import config_warnings
+from engine.events.speech import spoken
 from engine.models.backend import BUILT_IN
 from engine.models.table import ModelTable
-from engine.speech import spoken
 from tests.engine.conftest import Bench
 from tests.engine.graphs import chat_document
 from tests.engine.test_easy_modes import easy

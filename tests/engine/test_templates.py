@@ -12,8 +12,8 @@ import pytest
 from jinja2.defaults import DEFAULT_FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from engine.cancel import Cancelled, CancelToken
-from engine.templates import TemplatePool, TemplateRefused
+from engine.nodes.templates import TemplatePool, TemplateRefused
+from engine.running.cancel import Cancelled, CancelToken
 
 
 @pytest.fixture

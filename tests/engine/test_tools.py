@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from engine.address_guard import AddressGuard
-from engine.cancel import Cancelled, CancelToken
 from engine.documents.pool import DocumentReader
-from engine.http_client import GuardedHttpClient
+from engine.network.address_guard import AddressGuard
+from engine.network.http_client import GuardedHttpClient
+from engine.running.cancel import Cancelled, CancelToken
 from engine.tools.registry import BUILT_IN, built_in, missing
 from engine.tools.tool import ToolContext, ToolProblem
 from tests.engine.web_server import listening

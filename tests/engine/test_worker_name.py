@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.worker_name import forget, is_gone, new_name
+from engine.running.worker_name import forget, is_gone, new_name
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux says when a process began")
 
@@ -21,7 +21,7 @@ def test_a_worker_of_this_process_lives_until_it_is_forgotten() -> None:
 
 
 def test_a_worker_lives_as_long_as_its_process() -> None:
-    script = "from engine.worker_name import new_name; print(new_name(), flush=True); input()"
+    script = "from engine.running.worker_name import new_name; print(new_name(), flush=True); input()"
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

@@ -16,7 +16,7 @@ import store.cookies
 import store.device
 import store.sessions
 import store.workspaces
-from engine import definition
+from engine.definition import reading as definition
 from tests.engine.forms import review
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

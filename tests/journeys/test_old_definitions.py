@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from engine.definition import load
+from engine.definition.reading import load
 from tests.engine.old_definitions import OLD
 from tests.journeys.conftest import ROOT, Live
 from tests.journeys.events import run

@@ -146,7 +146,7 @@ def test_a_link_opens_one_file_for_a_while_and_no_other(ground: Ground, monkeypa
     for wrong in (f"{API}/files/{two['id']}?sign={sign}", f"{url}?sign={sign[:-1]}", f"{url}?sign=", f"{url}?sign=a.b"):
         assert code(ground("GET", wrong)) == (404, "not_found")
     assert code(ground("GET", url)) == (422, "invalid_param")
-    from engine import files
+    from engine.files import service as files
 
     monkeypatch.setattr(files.current().links, "_seconds", -1)
     assert code(ground("GET", one["source_url"])) == (404, "not_found")

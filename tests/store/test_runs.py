@@ -7,6 +7,7 @@ from pony.orm import IntegrityError
 
 from store import audit, conversations, events, leases, runs
 from store.db import writes
+from store.run_row import ENDINGS
 from store.sql import change
 from tests.doubles import FakeClock
 from tests.store.racing import race
@@ -66,7 +67,7 @@ def test_a_run_ends_once(world: World, clock: FakeClock) -> None:
 def test_fifty_endings_leave_one(world: World) -> None:
     run = start(world)
     runs.begin(run.id)
-    results = race(*[lambda ending=one: runs.finish(run.id, ending) for one in sorted(runs.ENDINGS) * 12])
+    results = race(*[lambda ending=one: runs.finish(run.id, ending) for one in sorted(ENDINGS) * 12])
     assert results.count(True) == 1
     assert results.count(False) == 47
 

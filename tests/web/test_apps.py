@@ -16,7 +16,7 @@ import store.events
 import store.run_lists
 import store.runs
 import store.workspaces
-from engine import definition
+from engine.definition import reading as definition
 from store.apps import App
 from store.caller import Caller
 from store.runs import Run

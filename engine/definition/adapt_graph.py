@@ -1,0 +1,96 @@
+"""Mending how nodes are joined: containers without a start node, and edges that lead nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+from engine.inputs.variables import word
+
+Node = dict[str, Any]
+Edge = dict[str, Any]
+
+_CONTAINERS = {"iteration": ("iteration_id", "isInIteration"), "loop": ("loop_id", "isInLoop")}
+
+
+def containers(nodes: list[Node], edges: list[Edge], warnings: list[str]) -> None:
+    """Give every iteration and loop the start node that newer exports have.
+
+    Adds nodes and edges in place.
+    """
+    by_id = {node["id"]: node for node in nodes}
+    for node in list(nodes):
+        kind = node["data"]["type"]
+        if kind not in _CONTAINERS:
+            continue
+        owner_key, flag = _CONTAINERS[kind]
+        children = [other for other in nodes if node["id"] in (other.get("parentId"), other["data"].get(owner_key))]
+        first = by_id.get(str(node["data"].get("start_node_id")))
+        if first is None:
+            first = _first_child(children, edges, f"{kind}-start")
+        if first is None:
+            continue
+        if first["data"]["type"] != f"{kind}-start":
+            start = {
+                "id": _free(node["id"] + "start", by_id),
+                "type": f"custom-{kind}-start",
+                "parentId": node["id"],
+                "data": {"type": f"{kind}-start", "title": "", owner_key: node["id"], flag: True},
+            }
+            nodes.append(start)
+            by_id[start["id"]] = start
+            data = {
+                "sourceType": f"{kind}-start",
+                "targetType": first["data"]["type"],
+                owner_key: node["id"],
+                flag: True,
+            }
+            edges.append({"source": start["id"], "target": first["id"], "sourceHandle": "source", "data": data})
+            warnings.append(f"The {kind} '{node['id']}' had no start node; one was added.")
+            first = start
+        node["data"]["start_node_id"] = first["id"]
+
+
+def _first_child(children: list[Node], edges: list[Edge], start_type: str) -> Node | None:
+    for child in children:
+        if child["data"]["type"] == start_type:
+            return child
+    inside = {child["id"] for child in children}
+    reached = {edge["target"] for edge in edges if edge["source"] in inside}
+    return next((child for child in children if child["id"] not in reached), None)
+
+
+def tidy_edges(edges: list[Any], ids: set[str], warnings: list[str]) -> list[Edge]:
+    """The edges that join two nodes that are there, each once, with a handle and an id of its own."""
+    kept: list[Edge] = []
+    seen: set[tuple[str, str, str]] = set()
+    names: set[str] = set()
+    for index, edge in enumerate(edges):
+        if not isinstance(edge, dict) or edge.get("source") is None or edge.get("target") is None:
+            warnings.append(f"workflow.graph.edges[{index}] names no source and target; it was left out.")
+            continue
+        edge = {**edge, "source": str(edge["source"]), "target": str(edge["target"])}
+        missing = [end for end in (edge["source"], edge["target"]) if end not in ids]
+        if missing:
+            warnings.append(
+                f"workflow.graph.edges[{index}] refers to the missing node '{missing[0]}'; it was left out."
+            )
+            continue
+        handle = edge.get("sourceHandle")
+        edge["sourceHandle"] = "source" if handle is None else word(handle)
+        join = (edge["source"], edge["sourceHandle"], edge["target"])
+        if join in seen:
+            continue
+        seen.add(join)
+        name = edge.get("id")
+        edge["id"] = _free(str(name) if name else "-".join(join), names)
+        names.add(edge["id"])
+        kept.append(edge)
+    return kept
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}-{number}", number + 1
+    return candidate

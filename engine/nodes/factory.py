@@ -1,0 +1,94 @@
+"""Making the engine's nodes from a definition's nodes, each with the services it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graphon.enums import NodeExecutionType
+from graphon.graph.graph import NodeFactory
+from graphon.nodes.base.node import Node
+from pydantic import ValidationError
+
+from engine.nodes.kinds import Kind, kind_of
+from engine.nodes.services import Services
+from engine.nodes.unavailable import UnavailableContainer, UnavailableNode
+
+_MAX_RETRIES = 10
+_MAX_RETRY_MS = 10_000
+
+
+@dataclass
+class DifyNodeFactory(NodeFactory):
+    """The engine's port for making nodes; bound to one frame (the run, or one round of a container)."""
+
+    init_params: Any
+    runtime_state: Any
+    services: Services
+    # What was chosen for each node: the engine asks twice, and checking a node's data costs as much as making it.
+    chosen: dict[str, tuple[Kind, Any]] = field(default_factory=dict)
+
+    def with_runtime_state(self, runtime_state: Any) -> DifyNodeFactory:
+        """Return a factory for another frame: a copy, because frames live side by side."""
+        return replace(self, runtime_state=runtime_state)
+
+    def with_graph_config(self, graph_config: Mapping[str, Any]) -> DifyNodeFactory:
+        """Return a factory for the graph inside a container."""
+        return replace(self, init_params=self.init_params.model_copy(update={"graph_config": graph_config}))
+
+    def validate_node(self, node_config: Any) -> NodeExecutionType:
+        """Return how a node takes part. One that cannot run here passes: it fails when it is reached."""
+        kind, _ = self._choose(node_config)
+        return kind.node.execution_type
+
+    def create_node(self, node_config: Any) -> Node[Any]:
+        """Make a node with its services."""
+        kind, data = self._choose(node_config)
+        options: dict[str, Any] = {
+            "node_id": node_config["id"],
+            "data": data,
+            "init_params": self.init_params,
+            "runtime_state": self.runtime_state,
+        }
+        return kind.node(**options, **kind.services(self.services, data))
+
+    def _choose(self, node_config: Any) -> tuple[Kind, Any]:
+        found = self.chosen.get(node_config["id"])
+        if found is None:
+            found = self.chosen[node_config["id"]] = _choose(node_config, self.init_params.graph_config)
+        return found
+
+
+def _choose(node_config: Any, graph_config: Mapping[str, Any]) -> tuple[Kind, Any]:
+    """Return a node's kind and checked data, or the stand-in with the reason in its data."""
+    data = node_config["data"]
+    kind = kind_of(data)
+    if kind is None:
+        reason = f"Nodes of type '{data.type}' cannot run on this server"
+    else:
+        try:
+            checked = kind.node.validate_node_data(data)
+            # The engine sleeps between attempts and cannot be woken: neither may hold a thread for long.
+            retry = checked.retry_config
+            retry.max_retries = min(retry.max_retries, _MAX_RETRIES)
+            retry.retry_interval = min(retry.retry_interval, _MAX_RETRY_MS)
+            return kind, checked
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "data"
+            # A choice is told by its values, not by the names that Python has for them.
+            told = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", first["msg"])
+            reason = f"The node is not complete: {where}: {told}"
+        except (ValueError, TypeError) as error:
+            reason = f"The node is not complete: {error}"
+    stand_in = data.model_copy(update={"unavailable_reason": reason})
+    owns = any(node_config["id"] in _owners(node) for node in graph_config["nodes"])
+    chosen: type[Node[Any]] = UnavailableContainer if owns else UnavailableNode
+    return Kind(chosen), chosen.validate_node_data(stand_in)
+
+
+def _owners(node: Mapping[str, Any]) -> tuple[Any, ...]:
+    data = node["data"]
+    return (node.get("parentId"), *(data.get(key) for key in ("container_id", "iteration_id", "loop_id")))

@@ -1,0 +1,97 @@
+"""The nodes that ask a model: llm, question-classifier and parameter-extractor.
+
+The engine's own build a prompt with the user's text or a document's in it and then fill in the references to
+variables of the *whole* prompt. Whoever types ``{{#env.KEY#}}`` would be shown to the model with the key. Here each
+author's reference is filled in once, and what came from outside is left as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphon.enums import WorkflowNodeExecutionStatus
+from graphon.node_events.base import NodeRunResult
+from graphon.nodes.llm import LLMNode
+from graphon.nodes.parameter_extractor import ParameterExtractorNode
+from graphon.nodes.question_classifier import QuestionClassifierNode
+from graphon.variables.template_resolution import convert_template
+
+from engine.nodes.memory import History
+
+
+class Writer(LLMNode):
+    """Writes a text. What a document says is told to the model as it stands: references in it are not filled in."""
+
+    def __init__(self, *args: Any, memory: History | None, **services: Any) -> None:
+        super().__init__(*args, memory=memory, **services)
+        self._earlier = memory
+
+    def _fetch_context(self, node_data: Any) -> Any:
+        for found in super()._fetch_context(node_data):
+            if self._earlier is not None:
+                # What was found takes its part of the model's tokens; what was said earlier has the rest.
+                self._memory = self._earlier.beside([found.context])
+            yield found.model_copy(update={"context": found.context.replace("{{#", "{{ #")})
+
+
+class Classifier(QuestionClassifierNode):
+    """Takes the branch of the class that the model names; of the first one when its answer is unclear."""
+
+    @property
+    def retry(self) -> bool:
+        """Whether a failed attempt is repeated: as the node says, like every node that asks a model."""
+        return bool(self.node_data.retry_config.retry_enabled)
+
+    def _run(self) -> NodeRunResult:
+        if not self.node_data.classes:
+            return NodeRunResult(
+                status=WorkflowNodeExecutionStatus.FAILED,
+                error="The classifier has no classes",
+                error_type="NodeIncomplete",
+            )
+        return super()._run()
+
+    def _prepare_run_context(self) -> Any:
+        # The instruction is filled in on the node's own data; another attempt must not fill in the result.
+        instruction = self.node_data.instruction
+        try:
+            return super()._prepare_run_context()
+        finally:
+            self.node_data.instruction = instruction
+
+    def _get_prompt_template(self, node_data: Any, query: str, memory: Any, max_token_limit: int = 2000) -> Any:
+        pool = self.runtime_state.variable_pool
+        classes = [one.model_copy(update={"name": convert_template(pool, one.name).text}) for one in node_data.classes]
+        filled = node_data.model_copy(update={"classes": classes})
+        return inert(super()._get_prompt_template(filled, query, memory, max_token_limit))
+
+    @staticmethod
+    def _resolve_category(*, rendered_classes: Sequence[Any], result_text: str) -> tuple[str, str, str]:
+        try:
+            found: tuple[str, str, str] = QuestionClassifierNode._resolve_category(
+                rendered_classes=rendered_classes, result_text=result_text
+            )
+        except (ValueError, TypeError):
+            first = rendered_classes[0]
+            return first.name, first.id, first.label or "CLASS 1"
+        return found
+
+
+class Extractor(ParameterExtractorNode):
+    """Finds the values of parameters in a text."""
+
+    @property
+    def retry(self) -> bool:
+        """Whether a failed attempt is repeated: as the node says."""
+        return bool(self.node_data.retry_config.retry_enabled)
+
+    def _compile_prompt_messages(self, **options: Any) -> Any:
+        return super()._compile_prompt_messages(**{**options, "prompt_template": inert(options["prompt_template"])})
+
+
+def inert(template: Any) -> Any:
+    """Return prompt messages in which nothing reads as a reference to a variable any more."""
+    if isinstance(template, list):
+        return [inert(message) for message in template]
+    return template.model_copy(update={"text": template.text.replace("{{#", "{{ #")})

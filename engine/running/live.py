@@ -1,0 +1,250 @@
+"""A run in progress: the one place where its events are masked and numbered, and where it ends, once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from engine.events.failures import INTERNAL
+from engine.events.jsonable import jsonable
+from engine.events.log import EventLog
+from engine.events.masking import secrets_of
+from engine.events.payloads import Payloads
+from engine.events.said import Said
+from engine.events.speech import spoken
+from engine.events.wire import Wire
+from engine.events.writer import Writer
+from engine.files.run_files import RunFiles, shown
+from engine.knowledge.citations import Citations
+from engine.running.cancel import CancelToken
+from engine.running.context import RunContext
+from engine.running.outcome import Carried, Outcome, Progress
+
+logger = logging.getLogger(__name__)
+
+STOPPED = "Stopped by user."
+
+
+class LiveRun:
+    """Thread-safe: the engine's threads emit, any thread may `end`; what comes after that is dropped."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        log: EventLog,
+        writer: Writer,
+        record: Callable[[RunContext, Outcome, int, list[str]], bool],
+        now: Callable[[], int],
+        carried: Carried = Carried(),
+        max_bytes: int = 64 * 1024 * 1024,
+        speaks: bool = False,
+    ) -> None:
+        self.context, self.log, self.cancel = context, log, CancelToken()
+        self.payloads = Payloads(context)
+        self.files = RunFiles(context)
+        self.progress: Progress | None = None
+        # Why the run broke, as its last event will say if it does.
+        self.cause = INTERNAL
+        self.ended = threading.Event()
+        self.abandoned = False
+        self._writer, self._record, self._now = writer, record, now
+        self._text = Wire(context, self.files)
+        self._began = time.monotonic()
+        self._started = False
+        self._carried = carried
+        self.said = Said(carried.answer, secrets_of(context.document))
+        # Bytes of the events so far, of the processes before this one too.
+        self.told, self._max_bytes = carried.told, max_bytes
+        self._speaks = speaks
+        self._release: Callable[[], None] | None = None
+        # The file values of what the model of an app without a workflow made beside its text.
+        self.made: list[dict[str, Any]] = []
+        self.citations = Citations(context.document, carried.citations)
+        self._lock = threading.RLock()
+
+    def take_turn(self, context: RunContext) -> None:
+        """Know what was said before; to be called before `begin`."""
+        with self._lock:
+            self.context, self.payloads = context, Payloads(context)
+
+    def begin(self) -> None:
+        """Send the first event, if it was not sent yet and the run has not ended.
+
+        That a run goes on was told when it was taken up (`engine.running.recovery.reset_to`).
+        """
+        with self._lock:
+            if not self._started and not self.ended.is_set():
+                self._started = True
+                self._began = time.monotonic()
+                if self.context.is_flow and not self._carried.resumes:
+                    self._put(self.payloads.workflow_started())
+
+    def emit(self, produce: Callable[[], Iterable[dict[str, Any]]]) -> None:
+        """Send what ``produce`` makes, unless the run has ended.
+
+        It is called under the run's lock, so that the end finds each node either finished or still open.
+        """
+        with self._lock:
+            if self.ended.is_set():
+                return
+            for payload in self.said.veiled(produce()):
+                self._put(payload)
+                if self.told > self._max_bytes:
+                    self.end("failed", self._too_much, {})
+                    return
+
+    def halt(
+        self,
+        produce: Callable[[], list[dict[str, Any]]],
+        store: Callable[[int, list[str]], bool],
+        *,
+        last: bool = True,
+    ) -> bool:
+        """Stand still: have ``store`` keep the next events and all that belongs to them, if the run has not ended.
+
+        ``store`` is given the first event's number and the events; if it returns false nothing has happened.
+        With ``last`` nothing is sent after them in this process.
+        """
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            self._tell_kept()
+            texts = [self._text(payload) for payload in produce()]
+            self.told += sum(map(len, texts))
+            if not self.log.halt(texts, lambda first: store(first, texts), last=last):
+                return False
+            if last:
+                self.ended.set()
+        return True
+
+    def abandon(self, reason: str) -> None:
+        """Let go of the run without a word: another worker has it, or will."""
+        with self._lock:
+            if self.ended.is_set():
+                return
+            self.ended.set()
+            self.abandoned = True
+            self.log.abandon()
+        self.cancel.trip(reason)
+
+    def clean(self, value: Any) -> Any:
+        """Return JSON values without the values of secrets."""
+        return orjson.loads(self._text(value))
+
+    def on_release(self, action: Callable[[], None]) -> None:
+        """Have `release` call ``action``."""
+        self._release = action
+
+    def forget(self) -> None:
+        """Let go of the engine, which is done: a reader may hold on to the events for long, at its own pace."""
+        with self._lock:
+            self.progress = self._release = None
+
+    def release(self) -> bool:
+        """Ask the run to stand still soon so that another process can go on; False if it cannot be asked."""
+        release = self._release
+        if release is None:
+            return False
+        release()
+        return True
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of work so far, in this process and before."""
+        return round(self._carried.elapsed + time.monotonic() - self._began, 6)
+
+    @property
+    def answer(self) -> str:
+        """The text told so far."""
+        return self.said.text
+
+    def end(self, status: str, error: str | None = None, outputs: Mapping[str, Any] | None = None) -> bool:
+        """End the run: last events, then the store, then the readers. Returns False if it had ended already.
+
+        While the store is away the end waits for it; nobody is told of it before it is stored.
+
+        Everything that still works for the run is told to stop and finds its events dropped, so the end does
+        not wait for a node that is slow to notice.
+        """
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            self.begin()
+            self._tell_kept()
+            self.ended.set()
+            outcome = self._outcome(status, error, outputs)
+            if outcome.error is None and self.told + len(self._text(outcome.outputs)) > self._max_bytes:
+                outcome = self._outcome("failed", self._too_much, {})
+            last = self._last_events(outcome)
+            texts = [self._text(payload) for payload in last]
+            if not self.log.finish(texts, lambda first, batch: self._record(self.context, outcome, first, batch)):
+                self._writer.mark(self.log)
+        self.cancel.trip(error or status)
+        return True
+
+    @property
+    def _too_much(self) -> str:
+        return f"Aborted: Maximum output size exceeded: more than {self._max_bytes} bytes"
+
+    def _tell_kept(self) -> None:
+        for payload in self.said.kept():
+            self._put(payload)
+
+    def _put(self, payload: dict[str, Any]) -> None:
+        self.said.note(payload)
+        text = self._text(payload)
+        self.told += len(text)
+        self.log.append(text)
+        self._writer.mark(self.log)
+
+    def _outcome(self, status: str, error: str | None, outputs: Mapping[str, Any] | None) -> Outcome:
+        tokens, steps, exceptions, usage = 0, 0, 0, _no_usage()
+        if self.progress is not None:
+            tokens, steps, exceptions, usage = self.progress.figures()
+            outputs = self.progress.outputs() if outputs is None else outputs
+        answer = self.answer
+        found = jsonable(dict(outputs or {}))
+        if self.context.is_chat and status not in ("succeeded", "partial-succeeded") and answer:
+            found = {"answer": answer, "files": []}
+        elif self.said.replaced:
+            found["answer"] = answer
+        if self.made:
+            found["files"] = self.made
+        # What is stored is as clean as what was sent: an answer comes back as a later turn's history.
+        found, error, answer, resources = self.clean([found, error, answer, self.citations.shown()])
+        figures = (tokens, steps, exceptions, usage)
+        return Outcome(status, found, error, self.elapsed, *figures, answer, resources)
+
+    def _last_events(self, outcome: Outcome) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        if self.progress is not None:
+            closing = "stopped" if outcome.status == "stopped" else "failed"
+            events += self.progress.close_open(closing, outcome.error)
+        if not self.context.is_flow and outcome.status == "failed":
+            return [*events, self.payloads.error(self.cause.code, self.cause.status, outcome.error or "")]
+        if self._speaks and outcome.status in ("succeeded", "partial-succeeded"):
+            events += self.payloads.speech(spoken(outcome.answer))
+        if self.context.is_chat:
+            events.append(self.payloads.message_end(outcome.usage, shown(outcome.outputs), outcome.resources))
+        if not self.context.is_flow:
+            return events
+        finished = self.payloads.workflow_finished(
+            status=outcome.status,
+            outputs=outcome.outputs,
+            error=outcome.error,
+            elapsed=outcome.elapsed,
+            tokens=outcome.tokens,
+            steps=outcome.steps,
+            exceptions=outcome.exceptions,
+            finished_at=self._now(),
+        )
+        return [*events, finished]
+
+
+def _no_usage() -> dict[str, int]:
+    return {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}

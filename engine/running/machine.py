@@ -1,0 +1,202 @@
+"""The threads and pools that execute runs, from their start or from where they stood still."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from engine.config import EngineConfig
+from engine.events import failures
+from engine.events.log import EventLog
+from engine.events.speech import speaks
+from engine.events.writer import Writer
+from engine.running import loading, opening, taking_up, worker_name
+from engine.running.context import RunContext
+from engine.running.live import STOPPED, LiveRun
+from engine.running.outcome import Carried, Outcome
+from engine.running.saved import Saved
+from engine.running.timers import Timers
+from engine.running.workplace import workplace
+from store import checkpoints, leases
+from store import events as stored
+from store import runs as rows
+from store.clock import current
+
+logger = logging.getLogger(__name__)
+
+_TURN_SECONDS = 0.05  # how often a run looks whether its turn has come
+
+SHUT_DOWN = f"{failures.LOST.code}: The server was shut down while this was running."
+
+
+class Machine:
+    """One configured engine; ``live`` holds the runs that work here now, by id."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config, self.place = config, workplace(config)
+        self.pool = ThreadPoolExecutor(config.max_concurrent_runs, thread_name_prefix="run")
+        self.writer, self.timers = Writer(stored.append_all), Timers()
+        self.live: dict[str, LiveRun] = {}
+        # Runs that this worker holds and takes up when a thread is free.
+        self.waiting: set[str] = set()
+        self.lock = threading.Lock()
+        self.closed = False
+
+    def start(self, context: RunContext) -> None:
+        """Execute a run that was just stored."""
+        live = self.live_run(context, EventLog(context.run_id, stored.claim))
+        with self.lock:
+            self.live[context.run_id] = live
+        try:
+            self.pool.submit(self._execute, live, None)
+        except RuntimeError:
+            # The pool was closed between the caller's check and here: another process begins it.
+            self._leave(live)
+
+    def take_up(self, row: rows.Run) -> None:
+        """Go on, in the background, with a run that this worker holds: from its checkpoint, or from its start if
+        it has not begun.
+        """
+        with self.lock:
+            self.waiting.add(row.id)
+        try:
+            self.pool.submit(self._take_up, row.id)
+        except RuntimeError:
+            self.waiting.discard(row.id)
+            leases.release(row.id, self.place.worker)
+
+    def has(self, run_id: str) -> bool:
+        """Whether a run works here, or is about to."""
+        with self.lock:
+            return run_id in self.live or run_id in self.waiting
+
+    def held(self) -> set[str]:
+        """The ids of the runs that `has` is true of."""
+        with self.lock:
+            return {*self.live, *self.waiting}
+
+    def forget(self, live: LiveRun) -> None:
+        """Let go of a run that has nothing left to store."""
+        with self.lock:
+            if live.log.finished and self.live.get(live.context.run_id) is live:
+                del self.live[live.context.run_id]
+
+    def close(self) -> None:
+        """Let go of all runs: those that can are kept for another process, the others end as failed."""
+        self.closed = True
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        # What has not begun loses nothing: from here on it cannot begin in this process.
+        leases.release_queued(self.place.worker)
+        with self.lock:
+            waiting, working = list(self.waiting), list(self.live.values())
+        for run_id in waiting:
+            leases.release(run_id, self.place.worker)
+        asked = [live for live in working if live.release()]
+        deadline = current().monotonic() + self.config.release_seconds
+        for live in asked:
+            live.ended.wait(max(0, deadline - current().monotonic()))
+        for live in working:
+            if not live.ended.is_set() and not self._leave(live):
+                live.cause = failures.LOST
+                live.end("failed", SHUT_DOWN)
+        self.timers.close()
+        self.writer.close()
+        self.place.templates.close()
+        self.place.sandbox.close()
+        worker_name.forget(self.place.worker)
+
+    def _leave(self, live: LiveRun) -> bool:
+        """Give up a run that has not begun, or could not stand still in time but has an earlier checkpoint."""
+        row = rows.for_worker(live.context.run_id)
+        begun = row is not None and row.status != "queued"
+        if begun and (not live.context.is_flow or checkpoints.get(live.context.run_id) is None):
+            return False
+        live.abandon("released")
+        leases.release(live.context.run_id, self.place.worker)
+        self.forget(live)
+        return True
+
+    def live_run(self, context: RunContext, log: EventLog, carried: Carried = Carried()) -> LiveRun:
+        """Make a run that tells its events to ``log`` and stores its end as this worker's."""
+
+        def record(context: RunContext, outcome: Outcome, first_seq: int, payloads: list[str]) -> bool:
+            return opening.record_end(context, outcome, self.place.worker, first_seq, payloads)
+
+        voice = speaks(context.document, self.config.models)
+        return LiveRun(context, log, self.writer, record, _now, carried, self.config.max_run_bytes, voice)
+
+    def _take_up(self, run_id: str) -> None:
+        try:
+            made = taking_up.ready(self, run_id)
+            if made is None:
+                return
+            live, memory = made
+            with self.lock:
+                if self.closed:
+                    leases.release(run_id, self.place.worker)
+                    return
+                self.live[run_id] = live
+        except Exception:
+            # The store may be away: when the lease has run out, this or another worker tries again.
+            logger.exception("Run %s could not be taken up", run_id)
+            return
+        finally:
+            self.waiting.discard(run_id)
+        self._execute(live, memory)
+
+    def _await_turn(self, live: LiveRun) -> None:
+        """Wait until the earlier runs of the conversation are over: each sees what the one before it answered."""
+        context = live.context
+        row = rows.for_worker(context.run_id) if context.continues else None
+        if row is None:
+            return
+        while not live.ended.is_set() and rows.ahead_of(row):
+            live.ended.wait(_TURN_SECONDS)
+        if not live.ended.is_set():
+            live.take_turn(opening.with_conversation(context, self.place.sealer))
+
+    def _execute(self, live: LiveRun, memory: Saved | None) -> None:
+        if memory is None:
+            try:
+                self._await_turn(live)
+            except Exception:
+                logger.exception("Run %s could not be begun", live.context.run_id)
+                live.end("failed", "The run ended because of an internal error.")
+        context, limit = live.context, self.config.max_execution_seconds
+
+        def expire() -> None:
+            live.end("failed", f"Aborted: Maximum execution time exceeded: {limit:.2f}s > {limit:g}s")
+
+        deadline = self.timers.after(max(0.0, limit - (memory.elapsed if memory else 0.0)), expire)
+        try:
+            if live.ended.is_set() or not self._begin(live, memory):
+                return
+            live.begin()
+            save = partial(opening.save_variables, context, sealer=self.place.sealer)
+            loading.execution().execute(live, self.place, save, memory)
+        except Exception:
+            logger.exception("Run %s could not be carried out", context.run_id)
+            live.end("failed", "The run ended because of an internal error.")
+        finally:
+            self.timers.cancel(deadline)
+            live.forget()
+            self.forget(live)
+
+    def _begin(self, live: LiveRun, memory: Saved | None) -> bool:
+        """Move the run to running; if it cannot, end it here or leave it to whoever has it."""
+        run_id, worker = live.context.run_id, self.place.worker
+        if memory is None and rows.begin(run_id, worker):
+            return True
+        row = rows.for_worker(run_id)
+        mine = row is not None and row.worker == worker and not row.is_over
+        if row is not None and mine and row.stop_requested:
+            live.end("stopped", STOPPED)
+        elif memory is None or not mine:
+            live.abandon("begun or ended elsewhere")
+        return not live.ended.is_set()
+
+
+def _now() -> int:
+    return int(current().now().timestamp())

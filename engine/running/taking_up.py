@@ -1,0 +1,77 @@
+"""Making a stored run ready to work in this process: from its start if it never began, else from its checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine.events.log import EventLog
+from engine.running import opening, recovery, saved, unattended
+from engine.running.context import RunContext
+from engine.running.live import LiveRun
+from engine.running.outcome import Carried
+from engine.running.saved import Saved
+from engine.running.sealing import SealBroken, Sealer
+from store import checkpoints
+from store import events as stored
+from store import runs as rows
+from store.refusal import Refusal
+
+if TYPE_CHECKING:
+    from engine.running.machine import Machine
+
+logger = logging.getLogger(__name__)
+
+Ready = tuple[LiveRun, Saved | None]
+
+
+def ready(machine: Machine, run_id: str) -> Ready | None:
+    """Return a run that this worker holds, and what it remembers; None when it is ended here, or is not ours."""
+    row = rows.for_worker(run_id)
+    if row is None or row.worker != machine.place.worker:
+        return None
+    if row.status == "queued":
+        return _queued(machine, row)
+    return _begun(machine, row) if row.status == "running" else None
+
+
+def _queued(machine: Machine, row: rows.Run) -> Ready | None:
+    try:
+        context = opening.reopened(row, machine.place.sealer)
+    except Refusal as refusal:
+        if refusal.code != "app_unavailable":
+            raise
+        unattended.end(row, "failed", refusal.message)
+        return None
+    if context is None:
+        recovery.end_lost(row)
+        return None
+    return machine.live_run(context, EventLog(row.id, stored.claim)), None
+
+
+def _begun(machine: Machine, row: rows.Run) -> Ready | None:
+    point = checkpoints.get(row.id)
+    if point is None:
+        recovery.end_lost(row)
+        return None
+    try:
+        memory = saved.load(machine.place.sealer.unseal(point.sealed))
+    except (SealBroken, ValueError):
+        # Another key, or a checkpoint of another version: this run cannot go on, here or anywhere.
+        logger.exception("Run %s cannot be taken up again", row.id)
+        recovery.end_lost(row)
+        return None
+    base = recovery.reset_to(row, point, memory)
+    if base is None:
+        return None
+    carried = Carried(memory.answer, memory.elapsed, resumes=True, citations=memory.citations, told=memory.told)
+    context = _current(memory.context, machine.place.sealer)
+    return machine.live_run(context, EventLog(row.id, stored.claim, base), carried), memory
+
+
+def _current(context: RunContext, sealer: Sealer) -> RunContext:
+    """The context with the conversation's variables as they are now."""
+    if context.conversation_id is None:
+        return context
+    return replace(context, conversation_values=opening.values_of(context.conversation_id, sealer))

@@ -1,0 +1,67 @@
+"""What is sent of a payload: the same whether it is plain or has to be looked through."""
+
+from __future__ import annotations
+
+import enum
+import gc
+import threading
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.events import wire
+from engine.events.jsonable import jsonable
+from engine.running import loading
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Level(enum.Enum):
+    HIGH = 3
+
+
+LEAVES: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(exclude_categories=())),
+    st.sampled_from(
+        [Colour.RED, Level.HIGH, Decimal("1.50"), b"\xff", date(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC)]
+    ),
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(inner, inner),
+        st.frozensets(st.integers(0, 9), max_size=1),
+        st.dictionaries(st.one_of(st.text(max_size=3), st.integers(0, 9), st.just(Colour.RED)), inner, max_size=3),
+    ),
+    max_leaves=12,
+)
+
+
+@given(TREES)
+def test_the_quick_way_writes_what_the_thorough_way_writes(tree: Any) -> None:
+    assert orjson.loads(wire.text(tree)) == orjson.loads(orjson.dumps(jsonable(tree)))
+
+
+def test_the_engine_is_loaded_and_made_lasting_once_whoever_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    lasting: list[int] = []
+    monkeypatch.setattr(loading, "_loaded", None)
+    monkeypatch.setattr(gc, "freeze", lambda: lasting.append(1))
+    monkeypatch.setattr(gc, "set_threshold", lambda *given: None)
+    asking = [threading.Thread(target=loading.execution) for _ in range(8)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert lasting == [1]
