@@ -7,6 +7,7 @@ from the host (`engine.sandbox.fence`), and only then begins to read.
 from __future__ import annotations
 
 import codecs
+import encodings
 import importlib
 import json
 import pkgutil
@@ -66,16 +67,22 @@ def _load(kind: str, content: bytes) -> None:
         for module in pkgutil.walk_packages(getattr(library, "__path__", ()), f"{name}."):
             with suppress(ImportError):  # what is optional and not installed is not needed
                 importlib.import_module(module.name)
-    for encoding in ("cp437", "cp1252", "latin-1", "ascii", "utf-8-sig", "utf-16"):
-        codecs.lookup(encoding)
+    if kind not in LIBRARIES and _is_utf8(content):
+        return
+    import charset_normalizer  # noqa: F401
+
+    # All of them: a file says itself how its texts are encoded, and a library may leave out what it cannot read.
+    for encoding in pkgutil.iter_modules(encodings.__path__):
+        with suppress(LookupError):  # those of other systems
+            codecs.lookup(encoding.name)
+
+
+def _is_utf8(content: bytes) -> bool:
     try:
         content.decode()
     except UnicodeDecodeError:
-        if kind not in LIBRARIES:
-            import charset_normalizer.constant
-
-            for encoding in charset_normalizer.constant.IANA_SUPPORTED:
-                codecs.lookup(encoding)
+        return False
+    return True
 
 
 def _answer(kind: str, content: bytes, limit: int) -> dict[str, str]:
