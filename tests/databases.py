@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -59,7 +60,9 @@ def _on_server(url: str, *statements: str) -> None:
 @lru_cache(maxsize=1)
 def _sqlite_template() -> Path:
     """An empty database, migrated once per test process: copying it is quicker than migrating again."""
-    file = Path(tempfile.mkdtemp(prefix="difyspec-tests-")) / "template.db"
+    folder = tempfile.mkdtemp(prefix="difyspec-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file = Path(folder) / "template.db"
     store.open(f"sqlite:///{file}")
     store.close()
     return file

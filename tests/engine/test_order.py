@@ -21,7 +21,7 @@ from tests.engine.test_error_strategies import container
 MORE = int(os.environ.get("DIFYSPEC_FUZZ_EXAMPLES", "0"))
 ALL = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 FUZZED = settings(
-    max_examples=MORE or 40, derandomize=not MORE, deadline=None, suppress_health_check=ALL, database=None
+    max_examples=MORE or 15, derandomize=not MORE, deadline=None, suppress_health_check=ALL, database=None
 )
 
 

@@ -1,4 +1,4 @@
-"""A server that dies while runs wait or work: the next one knows them and goes on. `tests/recovery` says it in full."""
+"""A server that dies while runs wait or work: the next one knows them and goes on."""
 
 from __future__ import annotations
 
