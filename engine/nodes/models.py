@@ -8,9 +8,11 @@ author's reference is filled in once, and what came from outside is left as text
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphon.enums import WorkflowNodeExecutionStatus
+from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageContentType
 from graphon.node_events.base import NodeRunResult
 from graphon.nodes.llm import LLMNode
 from graphon.nodes.parameter_extractor import ParameterExtractorNode
@@ -33,6 +35,10 @@ class Writer(LLMNode):
                 # What was found takes its part of the model's tokens; what was said earlier has the rest.
                 self._memory = self._earlier.beside([found.context])
             yield found.model_copy(update={"context": found.context.replace("{{#", "{{ #")})
+
+    def _prepare_run_prompt(self, **options: Any) -> Any:
+        prepared = yield from super()._prepare_run_prompt(**options)
+        return replace(prepared, prompt_messages=shown_once(prepared.prompt_messages))
 
 
 class Classifier(QuestionClassifierNode):
@@ -88,6 +94,25 @@ class Extractor(ParameterExtractorNode):
 
     def _compile_prompt_messages(self, **options: Any) -> Any:
         return super()._compile_prompt_messages(**{**options, "prompt_template": inert(options["prompt_template"])})
+
+
+def shown_once(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
+    """Return a prompt that shows each file once: one that a message names comes a second time with `vision`."""
+    seen: list[Any] = []
+    kept: list[PromptMessage] = []
+    for message in messages:
+        content = message.content
+        if isinstance(content, list):
+            new = []
+            for part in content:
+                if part.type == PromptMessageContentType.TEXT or part not in seen:
+                    new.append(part)
+                    seen.append(part)
+            if not new:
+                continue
+            message = message.model_copy(update={"content": new})
+        kept.append(message)
+    return kept
 
 
 def inert(template: Any) -> Any:

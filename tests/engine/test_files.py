@@ -284,6 +284,38 @@ def test_a_model_with_vision_is_given_the_picture(
         assert picture.data.startswith("data:image/png;base64,iVBOR")
 
 
+def test_a_picture_that_the_prompt_names_too_is_shown_to_the_model_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    real = EchoModel.chunks
+
+    def spy(self: EchoModel, messages: Any, *rest: Any) -> Any:
+        seen.append(messages)
+        return real(self, messages, *rest)
+
+    monkeypatch.setattr(EchoModel, "chunks", spy)
+    files = {"variable_selector": ["sys", "files"], "detail": "high"}
+    remembers = {"query_prompt_template": "{{#sys.query#}}\n\n{{#sys.files#}}", "window": {"enabled": False, "size": 1}}
+    feature = {"file_upload": {"enabled": True, "allowed_file_types": ["image"], "number_limits": 3}}
+    model = llm("llm", "Look.")
+    model["data"] |= {"vision": {"enabled": True, "configs": files}, "memory": remembers}
+    app = bench.app(
+        document(
+            [node("start", "start", variables=[]), model, node("answer", "answer", answer="{{#llm.text#}}")],
+            [edge("start", "llm"), edge("llm", "answer")], "advanced-chat", features=feature,
+        )
+    )  # fmt: skip
+    given = [local(upload(bench, app, "a.png", PNG)), local(upload(bench, app, "b.png", PNG + b"."))]
+    last = bench.events(bench.start(app, query="Which?", files=given))[-1]
+    assert last["data"]["status"] == "succeeded", last
+    (messages,) = seen
+    listed = [message.content for message in messages if isinstance(message.content, list)]
+    parts = [part for content in listed for part in content if part.type == "image"]
+    assert len(parts) == len({part.data for part in parts}) == 2
+    assert any("Which?" in str(message.content) for message in messages)
+
+
 def test_a_request_sends_files_and_keeps_the_file_it_gets(
     bench: Bench, configure: Callable[..., None], web: str
 ) -> None:
