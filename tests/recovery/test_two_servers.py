@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.engine.forms import review
-from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, node, template
+from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, llm, node
 from tests.journeys.events import Event
 from tests.recovery.conftest import MakeSite
 from tests.recovery.kills import Reader
@@ -40,12 +40,12 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def looping() -> dict[str, Any]:
-    """A loop of many rounds, each of some time."""
+    """A loop of many rounds, which takes five seconds on any machine."""
     again = node(
         "again", "loop", start_node_id="s", loop_count=100, break_conditions=[], loop_variables=[],
         logical_operator="and",
     )  # fmt: skip
-    inside = template("t", "{% for a in range(90000) %}{% endfor %}x")
+    inside = llm("t", "x", delay_ms=50, chunks=1)
     inside |= {"parentId": "again"}
     inside["data"] |= {"loop_id": "again", "isInLoop": True}
     nodes = [node("start", "start", variables=[]), again, inside, end()]
