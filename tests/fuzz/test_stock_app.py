@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from functools import partial
 
+import pytest
 from schemathesis import Case
 from schemathesis.transport.serialization import Binary
 
@@ -13,6 +14,9 @@ from server.app import create_stock_app
 from tests.fuzz import servers
 from tests.fuzz.promises import promises
 from tests.fuzz.target import Target
+
+# connexion never closes what it reads of a multipart body.
+pytestmark = pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")
 
 PATHS = load(VIEW_32)["paths"]
 
