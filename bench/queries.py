@@ -10,6 +10,7 @@ import sqlite3
 import time
 import uuid
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 APP = """SELECT a.id, a.workspace_id, w.name, a.name, a.mode, a.description, c.name, a.enable_api, a.updated_at
@@ -24,7 +25,10 @@ def connect() -> sqlite3.Connection:
     return connection
 
 
-DB = connect() if "BENCH_DATABASE" in os.environ else None  # type: ignore[assignment]
+@cache
+def db() -> sqlite3.Connection:
+    """The process's one connection."""
+    return connect()
 
 
 def caller(header: str | None) -> tuple[str, str, str] | None:
@@ -32,20 +36,28 @@ def caller(header: str | None) -> tuple[str, str, str] | None:
     if not header or not header.startswith("Bearer "):
         return None
     hashed = hashlib.sha256(header[7:].encode()).hexdigest()
-    return DB.execute(
-        "SELECT c.id, c.email, c.name FROM sessions s JOIN accounts c ON c.id = s.account_id"
-        " WHERE s.token_hash = ? AND s.revoked_at IS NULL AND s.expires_at > ? AND c.status = 'active'",
-        (hashed, int(time.time() * 1e6)),
-    ).fetchone()
+    return (
+        db()
+        .execute(
+            "SELECT c.id, c.email, c.name FROM sessions s JOIN accounts c ON c.id = s.account_id"
+            " WHERE s.token_hash = ? AND s.revoked_at IS NULL AND s.expires_at > ? AND c.status = 'active'",
+            (hashed, int(time.time() * 1e6)),
+        )
+        .fetchone()
+    )
 
 
 def account(who: tuple[str, str, str]) -> dict[str, Any]:
     """The answer of ``getAccount``."""
-    rows = DB.execute(
-        "SELECT w.id, w.name, m.role, m.is_current FROM memberships m JOIN workspaces w ON w.id = m.workspace_id"
-        " WHERE m.account_id = ? ORDER BY w.created_at, w.id",
-        (who[0],),
-    ).fetchall()
+    rows = (
+        db()
+        .execute(
+            "SELECT w.id, w.name, m.role, m.is_current FROM memberships m JOIN workspaces w ON w.id = m.workspace_id"
+            " WHERE m.account_id = ? ORDER BY w.created_at, w.id",
+            (who[0],),
+        )
+        .fetchall()
+    )
     return {
         "subject_type": "account",
         "subject_email": who[1],
@@ -58,23 +70,29 @@ def account(who: tuple[str, str, str]) -> dict[str, Any]:
 
 def member(who: tuple[str, str, str], workspace_id: str) -> bool:
     """Whether the account belongs to the workspace."""
-    found = DB.execute(
-        "SELECT 1 FROM memberships WHERE workspace_id = ? AND account_id = ?", (workspace_id, who[0])
-    ).fetchone()
+    found = (
+        db()
+        .execute("SELECT 1 FROM memberships WHERE workspace_id = ? AND account_id = ?", (workspace_id, who[0]))
+        .fetchone()
+    )
     return found is not None
 
 
 def apps(workspace_id: str, page: int, limit: int) -> dict[str, Any]:
     """The answer of ``listApps``."""
     where = "a.workspace_id = ? AND a.status = 'normal' AND a.enable_api = 1"
-    total = DB.execute(f"SELECT COUNT(*) FROM apps a WHERE {where}", (workspace_id,)).fetchone()[0]
-    rows = DB.execute(
-        f"{APP} WHERE {where} ORDER BY a.created_at DESC, a.id DESC LIMIT ? OFFSET ?",
-        (workspace_id, limit, (page - 1) * limit),
-    ).fetchall()
+    total = db().execute(f"SELECT COUNT(*) FROM apps a WHERE {where}", (workspace_id,)).fetchone()[0]
+    rows = (
+        db()
+        .execute(
+            f"{APP} WHERE {where} ORDER BY a.created_at DESC, a.id DESC LIMIT ? OFFSET ?",
+            (workspace_id, limit, (page - 1) * limit),
+        )
+        .fetchall()
+    )
     ids = [row[0] for row in rows]
     tags: dict[str, list[dict[str, str]]] = {}
-    for app_id, name in DB.execute(
+    for app_id, name in db().execute(
         f"SELECT app_id, name FROM app_tags WHERE app_id IN ({','.join('?' * len(ids))}) ORDER BY app_id, position",
         ids,
     ):
@@ -98,13 +116,15 @@ def apps(workspace_id: str, page: int, limit: int) -> dict[str, Any]:
 
 def describe(who: tuple[str, str, str], app_id: str) -> dict[str, Any] | None:
     """The stored parts of ``describeApp``: the app, its tags, its published definition."""
-    row = DB.execute(f"{APP} WHERE a.id = ?", (app_id,)).fetchone()
+    row = db().execute(f"{APP} WHERE a.id = ?", (app_id,)).fetchone()
     if row is None or not member(who, row[1]):
         return None
-    tags = DB.execute("SELECT name FROM app_tags WHERE app_id = ? ORDER BY position", (app_id,)).fetchall()
-    definition = DB.execute(
-        "SELECT v.definition FROM versions v JOIN apps a ON a.published_id = v.id WHERE a.id = ?", (app_id,)
-    ).fetchone()
+    tags = db().execute("SELECT name FROM app_tags WHERE app_id = ? ORDER BY position", (app_id,)).fetchall()
+    definition = (
+        db()
+        .execute("SELECT v.definition FROM versions v JOIN apps a ON a.published_id = v.id WHERE a.id = ?", (app_id,))
+        .fetchone()
+    )
     from engine.inputs import parameters
     from engine.inputs import schema as input_schema
 
@@ -130,14 +150,14 @@ def device_code(client_id: str, label: str) -> dict[str, Any]:
     """The answer of ``createDeviceCode``: old codes swept, the new one stored, the audit trail written."""
     device, user = "dc_" + secrets.token_urlsafe(24), "".join(secrets.choice("ABCDEFGH") for _ in range(8))
     now = int(time.time() * 1e6)
-    DB.execute("DELETE FROM device_flows WHERE expires_at < ?", (now - 86_400_000_000,))
+    db().execute("DELETE FROM device_flows WHERE expires_at < ?", (now - 86_400_000_000,))
     hashed = [hashlib.sha256(one.encode()).hexdigest() for one in (device, device + user)]
-    DB.execute(
+    db().execute(
         "INSERT INTO device_flows (device_hash, user_hash, client_id, device_label, address, status, interval_s,"
         " created_at, expires_at) VALUES (?, ?, ?, ?, '', 'pending', 5, ?, ?)",
         (*hashed, client_id, label, now, now + 900_000_000),
     )
-    DB.execute(
+    db().execute(
         "INSERT INTO audit (id, at, event, actor, request_id, fields) VALUES (?, ?, ?, NULL, ?, '{}')",
         (str(uuid.uuid4()), now, "oauth.device_code_created", secrets.token_urlsafe(16)),
     )

@@ -62,6 +62,7 @@ def build(folder: Path) -> World:
     }
     store.open(f"sqlite:///{made.database}")
     caller = store.sessions.resolve(made.token)
+    assert caller is not None
     apps = {}
     for name, document in documents.items():
         one = store.apps.create(

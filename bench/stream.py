@@ -11,8 +11,10 @@ import asyncio
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -28,7 +30,7 @@ class Stream:
     rate: float
 
 
-async def read(client: httpx.AsyncClient, method: str, url: str, **request: object) -> Stream:
+async def read(client: httpx.AsyncClient, method: str, url: str, **request: Any) -> Stream:
     """Read a stream to its end and measure."""
     begun, first, count = time.perf_counter(), 0.0, 0
     async with client.stream(method, url, **request) as response:
@@ -40,7 +42,7 @@ async def read(client: httpx.AsyncClient, method: str, url: str, **request: obje
     return Stream(first, count / (time.perf_counter() - begun))
 
 
-async def idle(base: str, pid: int, method: str, path: str, count: int, **request: object) -> tuple[float, float]:
+async def idle(base: str, pid: int, method: str, path: str, count: int, **request: Any) -> tuple[float, float]:
     """Hold ``count`` streams open: KiB each, and the median seconds of a ``_health`` meanwhile."""
     limits = httpx.Limits(max_connections=count + 10)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
@@ -97,7 +99,7 @@ async def measure(
     print(f"{'_health meanwhile, ms':24}{ping * 1e3:14.1f}{ping_peer * 1e3:14.1f}")
 
 
-async def slow_task(base: str, made: world.World, bearer: dict[str, str], body: dict[str, object]) -> str:
+async def slow_task(base: str, made: world.World, bearer: dict[str, str], body: Mapping[str, object]) -> str:
     """Start a run whose model waits, and leave; answers its task id."""
     import orjson
 
