@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.inputs.variables import FILE_KINDS, FILE_METHODS, FILE_TYPES, whole, word, words
+from engine.definition.adapt_conditions import cases, end_of_loop
+from engine.inputs.variables import FILE_KINDS, FILE_METHODS, FILE_TYPES, whole, words
 
 Node = dict[str, Any]
 
@@ -39,23 +40,13 @@ def node_data(node: Node, warnings: list[str]) -> None:
     if data["type"] == "tool":
         _tool_parameters(node["id"], data, warnings)
     if data["type"] == "if-else":
-        _cases(node["id"], data, warnings)
+        cases(node["id"], data, warnings)
+    if data["type"] == "loop":
+        end_of_loop(data)
     if data["type"] == "list-operator":
         _comparisons(data)
     if data["type"] == "llm" and not data.get("context"):
         data["context"] = {"enabled": False, "variable_selector": []}
-
-
-def _cases(name: str, data: dict[str, Any], warnings: list[str]) -> None:
-    """The oldest exports have one list of conditions, which is the case ``true``."""
-    conditions = data.get("conditions")
-    if not data.get("cases") and isinstance(conditions, list) and conditions:
-        operator = data.get("logical_operator") or "and"
-        data["cases"] = [{"case_id": "true", "logical_operator": operator, "conditions": conditions}]
-        del data["conditions"]
-        warnings.append(f"The conditions of the node '{name}' were read as its case 'true'.")
-    if isinstance(data.get("cases"), list):
-        data["cases"] = [_case(case) for case in data["cases"]]
 
 
 def _comparisons(data: dict[str, Any]) -> None:
@@ -68,11 +59,6 @@ def _comparisons(data: dict[str, Any]) -> None:
             if isinstance(one.get(key), int | float) and not isinstance(one[key], bool):
                 one[key] = str(one[key])
     data["filter_by"]["conditions"] = conditions
-
-
-def _case(case: Any) -> Any:
-    """An if-else case whose ``case_id`` is text, as the handle of its edge is."""
-    return {**case, "case_id": word(case["case_id"])} if isinstance(case, dict) and "case_id" in case else case
 
 
 def _tool_parameters(node: str, data: dict[str, Any], warnings: list[str]) -> None:

@@ -17,7 +17,6 @@ from graphon.nodes.code.code_node import CodeNode
 from graphon.nodes.end.end_node import EndNode
 from graphon.nodes.http_request.config import build_http_request_config
 from graphon.nodes.http_request.node import HttpRequestNodeDependencies
-from graphon.nodes.if_else.if_else_node import IfElseNode
 from graphon.nodes.iteration.iteration_node import IterationNode
 from graphon.nodes.iteration.iteration_start_node import IterationStartNode
 from graphon.nodes.llm.file_saver import FileSaverImpl
@@ -41,6 +40,7 @@ from engine.knowledge.node import KnowledgeRetrievalNode
 from engine.nodes.answer import TakenAnswerNode
 from engine.nodes.assigners import FirstAssigner, SecondAssigner
 from engine.nodes.code_executor import limits
+from engine.nodes.conditions import ConditionalNode
 from engine.nodes.http_request import NamingHttpRequestNode
 from engine.nodes.list_operator import ListNode
 from engine.nodes.models import Classifier, Extractor, Writer
@@ -147,7 +147,7 @@ KINDS: dict[str, Kind] = {
     T.START: Kind(StartNode),
     T.END: Kind(EndNode),
     T.ANSWER: Kind(TakenAnswerNode),
-    T.IF_ELSE: Kind(IfElseNode),
+    T.IF_ELSE: Kind(ConditionalNode),
     T.ITERATION: Kind(IterationNode),
     T.ITERATION_START: Kind(IterationStartNode),
     T.LOOP: Kind(LoopNode),
