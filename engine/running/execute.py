@@ -22,6 +22,7 @@ from engine.events.moderation import OutputCheck
 from engine.events.rounds import Rounds
 from engine.forms.desk import FormDesk
 from engine.forms.mails import Outgoing
+from engine.nodes import text_forms
 from engine.running import dispatch_cache
 from engine.running.gate import Gate
 from engine.running.graph import GraphRefused, build, graph_of
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 logging.getLogger("graphon").setLevel(logging.CRITICAL + 1)
 
 dispatch_cache.switch_off()
+text_forms.use()
 
 INTERNAL = "The run ended because of an internal error."
 
