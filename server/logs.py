@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -52,6 +53,19 @@ def _request(_logger: Any, _name: str, event: EventDict) -> EventDict:
     return event
 
 
+class _Lines(structlog.PrintLogger):
+    """Writes lines. One that cannot be written (the disk is full, nobody reads any more) is lost, and nothing else:
+    no request fails for it.
+    """
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
 class _Stderr(logging.StreamHandler[TextIO]):
     """Writes to what is standard error now: one that was replaced since may be closed."""
 
@@ -80,7 +94,7 @@ def configure(level: str, form: str) -> None:
     structlog.configure(
         processors=[*shared, *last, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: _Lines(sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = _Stderr()

@@ -6,6 +6,7 @@ kind, a second part, an endless header: each ends the reading at once.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.types import Receive, Scope
 
 from engine.files import kinds as file_kinds
-from engine.files.service import check_extension, too_large
+from engine.files.service import check_extension, not_stored, too_large
 from server.threads import Threads
 from store.refusal import Refusal
 
@@ -108,7 +109,7 @@ class _Reader:
         except FormParserError as error:
             raise Refusal("bad_request", f"The body is not valid {MEDIA}: {_plain(error)}.") from None
         except OSError as error:
-            raise Refusal("service_unavailable", "The file could not be stored; try again later.") from error
+            raise not_stored() from error
 
     def done(self) -> UploadFile:
         """The file, once the body has ended."""
@@ -116,14 +117,20 @@ class _Reader:
             raise Refusal("bad_request", "The body ended before its last boundary.")
         if self._file is None:
             raise Refusal("no_file_uploaded")
-        self._file.seek(0)
+        try:
+            self._file.seek(0)
+        except OSError as error:
+            # A small file reaches the disk only here.
+            raise not_stored() from error
         headers = Headers(raw=[(name.lower(), value) for name, value in self._headers])
         return UploadFile(self._file, size=self._size, filename=self._filename, headers=headers)
 
     def close(self) -> None:
         """Let go of what was collected."""
         if self._file is not None:
-            self._file.close()
+            # What a full disk did not take is not wanted any more.
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def _begin(self) -> None:
         if self._file is not None:

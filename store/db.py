@@ -8,6 +8,7 @@ refused here.
 from __future__ import annotations
 
 import inspect
+import sqlite3
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -23,6 +24,10 @@ from store import entities, migrate
 from store.refusal import Refusal
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON")
+PRIMARY = 0xFF  # of SQLite's error codes; the rest says more
+SQLITE_AWAY = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED}
+)
 RETRIED = (pony.orm.IntegrityError, pony.orm.TransactionIntegrityError, pony.orm.OptimisticCheckError)
 
 
@@ -136,14 +141,24 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
             except RETRIED:
                 if last:
                     raise
-            except pony.orm.OperationalError as problem:
-                if not is_postgres() and "locked" not in str(problem):
-                    raise  # SQLite reports mistakes in a statement under this name too
-                told, wait = "The database cannot be reached right now.", {"Retry-After": "5"}
+            except (pony.orm.OperationalError, pony.orm.CommitException) as problem:
+                if not _is_away(problem):
+                    raise
+                told, wait = "The database cannot be used right now.", {"Retry-After": "5"}
                 raise Refusal("service_unavailable", told, headers=wait) from problem
         raise AssertionError("unreachable")
 
     return run
+
+
+def _is_away(problem: pony.orm.OperationalError | pony.orm.CommitException) -> bool:
+    """Whether the database is at fault: nobody answers, another holds its lock, its disk is full or broken."""
+    cause = problem.exceptions[0][1] if isinstance(problem, pony.orm.CommitException) else problem
+    if is_postgres() or not isinstance(cause, pony.orm.OperationalError):
+        return isinstance(cause, pony.orm.OperationalError)
+    # SQLite reports mistakes in a statement under this name too.
+    code: int = getattr(cause.original_exc, "sqlite_errorcode", 0)
+    return code & PRIMARY in SQLITE_AWAY
 
 
 def _set_pragmas(_database: Database, connection: Any) -> None:

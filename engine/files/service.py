@@ -134,7 +134,7 @@ class Files:
             self._bytes.put(file_id, source)
         except OSError as error:
             logger.error("File %s could not be written", file_id, exc_info=error)
-            raise Refusal("service_unavailable", "The file could not be stored; try again later.") from error
+            raise not_stored() from error
         try:
             return files.create(file_id, app, caller, origin=origin, size=size, kept_for=kept_for, **described)
         except BaseException:
@@ -154,6 +154,11 @@ def too_large(limits: FileLimits, extension: str) -> Refusal:
     return Refusal(
         "file_too_large", f"{kind or 'A file of this kind'} may have at most {limits.megabytes(extension)} MB."
     )
+
+
+def not_stored() -> Refusal:
+    """The refusal of a file that the disk or the storage did not take."""
+    return Refusal("service_unavailable", "The file could not be stored; try again later.")
 
 
 def record(file: StoredFile) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 
 import pytest
+import structlog
 
 from server.logs import redact
 from tests.server.conftest import MakeClient
@@ -46,3 +49,14 @@ def test_a_request_is_one_line_with_its_name(capsys: pytest.CaptureFixture[str],
     assert lines[0]["request_id"] == answer.headers["x-request-id"]
     assert (lines[0]["method"], lines[0]["path"], lines[0]["status"]) == ("GET", "/tiny/nothing", 404)
     assert "dfoa_abc" not in str(lines)
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(make: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    make(log_format="json")
+    monkeypatch.setattr("sys.stderr", Full())
+    structlog.get_logger().error("lost")
+    logging.getLogger("engine").error("lost")

@@ -293,14 +293,26 @@ def test_a_slow_body_is_cut_off(compiled: Ground, monkeypatch: pytest.MonkeyPatc
     assert code(ground.raw(stalls())) == (400, "bad_request")
 
 
-def test_a_full_disk_is_told_as_such_and_leaves_nothing(compiled: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full(io.BytesIO):
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(
+    compiled: Ground, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    class Full(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        seekable = writable = readable
+
+        def seek(self, offset: int, whence: int = 0) -> int:
+            return 0
+
         def write(self, data: Any) -> int:
             raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("server.multipart.tempfile.TemporaryFile", lambda **_: Full())
-        assert code(compiled.upload("a.txt", b"x")) == (503, "service_unavailable")
+        # Buffered like a real file: what is small meets the disk only when it is read again.
+        patched.setattr("server.multipart.tempfile.TemporaryFile", lambda **_: io.BufferedRandom(Full()))
+        assert code(compiled.upload("a.txt", b"x" * size)) == (503, "service_unavailable")
     with monkeypatch.context() as patched:
         patched.setattr("store.file_bytes.shutil.copyfileobj", lambda *_: Full().write(b""))
         assert code(compiled.upload("a.txt", b"x")) == (503, "service_unavailable")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+import pony.orm
 import pytest
 
-from store import db
+import store
+from store import accounts, db, sql
+from store.refusal import Refusal
+from tests import databases
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("handlers", "server", "engine", "web", "contract", "store")
@@ -59,3 +64,22 @@ def test_a_coroutine_cannot_be_given_a_session() -> None:
         db.writes(lost)
     with pytest.raises(TypeError):
         db.reads(lost)
+
+
+def test_a_full_disk_makes_the_database_unavailable_and_it_recovers(tmp_path: Path) -> None:
+    store.open(databases.fresh_sqlite(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+        try:
+            with pytest.raises(Refusal) as refused:
+                accounts.create("a@example.com", "A")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert (refused.value.code, refused.value.status) == ("service_unavailable", 503)
+        assert accounts.by_email("a@example.com") is None
+        accounts.create("a@example.com", "A")
+        with pytest.raises(pony.orm.OperationalError):  # a mistake of ours is no fault of the database
+            db.reads(lambda: sql.rows("SELECT nothing FROM nowhere"))()
+    finally:
+        store.close()
