@@ -58,8 +58,8 @@ class BodyGate:
             return
         room = await self.spool.room_of(scope) if self.spool else 0
         if self.spool and room:
-            with body_spool.opened() as file:
-                read = await self._collect(scope, receive, file.write, self.limit + room, self.spool.seconds)
+            with body_spool.opened() as (file, take):
+                read = await self._collect(scope, receive, take, self.limit + room, self.spool.seconds)
                 await self._hand_on(read, file.tell(), body_spool.replay(file, receive), scope, receive, send)
             return
         chunks: list[bytes] = []
@@ -123,6 +123,8 @@ class BodyGate:
                         return True
         except TimeoutError:
             return Refusal("bad_request", f"The body did not arrive within {seconds:g} seconds.", headers=CLOSE)
+        except OSError:
+            return Refusal("service_unavailable", "The body could not be stored; try again later.", headers=CLOSE)
 
 
 def _declared(scope: Scope) -> int:

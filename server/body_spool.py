@@ -6,8 +6,9 @@ The pages have few threads. One of them must not wait for a slow sender, nor doe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -37,9 +38,20 @@ class Spool:
         return await asyncio.to_thread(self.room, found[1])
 
 
-def opened() -> IO[bytes]:
-    """Where a body is collected."""
-    return SpooledTemporaryFile(IN_MEMORY)
+@contextlib.contextmanager
+def opened() -> Iterator[tuple[IO[bytes], Callable[[bytes], None]]]:
+    """Where a body is collected, and what takes a piece of it; OSError when the disk does not."""
+    file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (a full disk fails its end too)
+
+    def take(piece: bytes) -> None:
+        file.write(piece)
+        file.flush()
+
+    try:
+        yield file, take
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 def replay(body: IO[bytes], receive: Receive) -> Receive:

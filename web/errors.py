@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 
 from flask import Flask, Response, make_response, render_template
@@ -11,6 +12,9 @@ from store.refusal import Refusal
 from web.words import span
 
 log = logging.getLogger(__name__)
+
+SOON = "Try again in a moment."
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk is
 
 TEXTS: dict[int, tuple[str, str]] = {
     400: ("That did not arrive in one piece", "Go back, reload the page and try again."),
@@ -22,8 +26,8 @@ TEXTS: dict[int, tuple[str, str]] = {
     405: ("This page cannot be used that way", "Start again from the first page."),
     413: ("That was too much at once", "The form was larger than anything this page expects."),
     429: ("Too many attempts", "To keep guessers out, this page now rests for a while."),
-    503: ("The server is busy", "Nothing was changed. Try again in a moment."),
-    500: ("Something went wrong here", "It is not your fault, and it has been noted. Try again in a moment."),
+    503: ("The server is busy", f"Nothing was changed. {SOON}"),
+    500: ("Something went wrong here", f"It is not your fault, and it has been noted. {SOON}"),
 }
 BY_CODE: dict[str, tuple[str, str]] = {
     "access_mode_denied": ("This app is not open to you", "Its owner chose who may use it. Ask them to add you."),
@@ -46,14 +50,14 @@ def install(app: Flask) -> None:
     @app.errorhandler(Exception)
     def crashed(error: Exception) -> Response:
         log.exception("a page failed")
-        return page(500, {})
+        return page(503 if isinstance(error, OSError) and error.errno in FULL else 500, {})
 
 
 def page(status: int, headers: dict[str, str], code: str = "") -> Response:
     """The page of a refusal by its code, else by its status, else by the class of that."""
     title, text = BY_CODE.get(code) or TEXTS.get(status) or TEXTS[500 if status >= 500 else 400]
     wait = headers.get("Retry-After", "")
-    if wait.isdigit():
+    if wait.isdigit() and not text.endswith(SOON):
         text += f" Try again in {span(int(wait) + 59)}."
     response = make_response(render_template("error.html", title=title, text=text, status=status), status)
     response.headers.extend(headers)

@@ -18,6 +18,7 @@ from web.form_fields import Field, fields, label
 blueprint = Blueprint("form", __name__, url_prefix="/form")
 
 GONE = {"not_found": "unknown", "human_input_form_submitted": "answered", "human_input_form_expired": "expired"}
+AGAIN = ("invalid_form_data", "service_unavailable")  # refusals after which one may try again
 MAX_TEXT = 1024 * 1024  # bytes of all that is typed into one form
 
 
@@ -41,19 +42,20 @@ def show(token: str) -> ResponseReturnValue:
 
 @blueprint.post("/<token>")
 def submit(token: str) -> ResponseReturnValue:
-    """Give the one answer; a wrong one shows the form again with the reason at its field (400)."""
+    """Give the one answer; one that is not taken shows the form again, with the reason at its field (400)."""
     try:
         form = answering.open_form(token)
-        action = request.form.get("action", "")
+    except Refusal as refusal:
+        return _gone(refusal)
+    action = request.form.get("action", "")
+    try:
         account = guard.account()
         by = f"account:{account.id}" if account else answering.answerer(token)
         answering.submit(
             token, {"action": action, "inputs": form_answer.inputs(form)}, by=by, uploads=form_answer.uploads(form)
         )
     except Refusal as refusal:
-        if refusal.code == "invalid_form_data":
-            return _page(form, refusal)
-        return _gone(refusal)
+        return _page(form, refusal) if refusal.code in AGAIN else _gone(refusal)
     chosen = next(one["title"] or one["id"] for one in form.definition["actions"] if one["id"] == action)
     return make_response(render_template("form.html", state="thanks", chosen=chosen))
 
@@ -75,7 +77,7 @@ def _page(form: Form, refusal: Refusal | None = None) -> Response:
         problem=form_answer.problem(refusal, wrong) if refusal else "",
         has_uploads=any(one.uploads for one in shown.values()),
     )
-    return make_response(page, 400 if refusal else 200)
+    return make_response(page, refusal.status if refusal else 200)
 
 
 def _placed(content: str, shown: Mapping[str, Field]) -> tuple[Markup, list[Field]]:

@@ -13,6 +13,7 @@ from store.forms import Form
 from store.refusal import Refusal
 
 CHOOSE = "Choose one of the options."
+BUSY = "Your answer could not be stored just now. It is still here: send it again in a moment."
 KIND = "File validation failed for file: "
 
 
@@ -66,4 +67,6 @@ def problem(refusal: Refusal, wrong: Mapping[str, str]) -> str:
     """What is told above the form."""
     # Browsers do not keep what was chosen in a field for files.
     again = " Choose your files again." if any(request.files.values()) else ""
+    if refusal.status >= 500:
+        return BUSY + again
     return ("Your answer was not taken yet." if wrong else refusal.message) + again

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from engine import runs
 from engine.files import service as engine_files
 from store import apps, files, forms
+from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import COMMENT, review, token_of, waiting
 from tests.engine.test_human_input import Later, later
@@ -119,6 +120,24 @@ def test_what_was_wrong_is_told_at_its_field_and_nothing_typed_is_lost(person: P
     assert '<span class="wrong" id="f-how_much-wrong">This is needed.</span>' in missing
     chosen = person.post(token, "nope", field__comment="kept", field__how_much="b & c").text
     assert '<option value="b &amp; c" selected>' in chosen
+
+
+def test_an_answer_that_cannot_be_stored_now_stays_in_its_form(
+    bench: Bench, person: Person, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, token = asked()
+
+    def away(*_: Any) -> Any:
+        raise Refusal("service_unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("store.forms.answer", away)
+        busy = person.post(token, field__comment="a long thought")
+    assert busy.status_code == 503
+    assert "send it again in a moment" in busy.text
+    assert "a long thought</textarea>" in busy.text
+    assert person.post(token, field__comment="a long thought").status_code == 200
+    assert bench.events(run, None)[-1]["data"]["outputs"]["comment"] == "a long thought"
 
 
 def test_line_ends_are_those_that_people_mean(bench: Bench, person: Person, asked: Asked) -> None:

@@ -51,7 +51,9 @@ def test_a_request_is_one_line_with_its_name(capsys: pytest.CaptureFixture[str],
     assert "dfoa_abc" not in str(lines)
 
 
-def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(make: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(
+    make: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:
             raise OSError(28, "No space left on device")

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from server.app import App, create_app, create_stock_app
+from server.body_gate import BodyGate
+from server.body_spool import Spool
 from server.lifespan import resources
 from server.settings import Settings
+from store.refusal import REFUSED
 from tests.server.conftest import ORIGIN, settings_in
 from tests.world import World, build
 
@@ -293,31 +299,55 @@ def test_a_slow_body_is_cut_off(compiled: Ground, monkeypatch: pytest.MonkeyPatc
     assert code(ground.raw(stalls())) == (400, "bad_request")
 
 
+class Full(io.RawIOBase):
+    """A file on a full disk."""
+
+    def readable(self) -> bool:
+        return True
+
+    seekable = writable = readable
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return 0
+
+    def write(self, data: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def full_file(*_: Any, **__: Any) -> io.BufferedRandom:
+    """Buffered like a real file: what is small meets the disk only when it is read again, or closed."""
+    return io.BufferedRandom(Full())
+
+
 @pytest.mark.parametrize("size", [1, 100_000])
 def test_a_full_disk_is_told_as_such_and_leaves_nothing(
     compiled: Ground, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    class Full(io.RawIOBase):
-        def readable(self) -> bool:
-            return True
-
-        seekable = writable = readable
-
-        def seek(self, offset: int, whence: int = 0) -> int:
-            return 0
-
-        def write(self, data: Any) -> int:
-            raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patched:
-        # Buffered like a real file: what is small meets the disk only when it is read again.
-        patched.setattr("server.multipart.tempfile.TemporaryFile", lambda **_: io.BufferedRandom(Full()))
+        patched.setattr("server.multipart.tempfile.TemporaryFile", full_file)
         assert code(compiled.upload("a.txt", b"x" * size)) == (503, "service_unavailable")
     with monkeypatch.context() as patched:
         patched.setattr("store.file_bytes.shutil.copyfileobj", lambda *_: Full().write(b""))
         assert code(compiled.upload("a.txt", b"x")) == (503, "service_unavailable")
     assert compiled.stored() == []
     assert compiled.upload("a.txt", b"x").status_code == 201
+
+
+def test_a_page_that_brings_files_to_a_full_disk_is_told_so_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope[REFUSED])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x"}
+
+    monkeypatch.setattr("server.body_spool.SpooledTemporaryFile", full_file)
+    gate = BodyGate(app, 10, 5, spool=Spool(re.compile("/form/(.*)"), lambda _: 1000, 5))
+    headers = [(b"content-type", b"multipart/form-data")]
+    scope = {"type": "http", "method": "POST", "path": "/form/x", "headers": headers}
+    asyncio.run(gate(scope, receive, AsyncMock()))
+    assert (seen[0].code, seen[0].status) == ("service_unavailable", 503)
 
 
 def test_an_upload_never_lies_in_memory(compiled: Ground) -> None:
