@@ -54,7 +54,13 @@ def download_file(file_id: str, sign: str) -> StreamingResponse:
         media_type=found.mime_type if found.mime_type in SHOWN else "application/octet-stream",
         headers={
             "Content-Length": str(found.size),
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
+            "Content-Disposition": _attachment(found.name),
             "Cache-Control": "private, max-age=3600",
         },
     )
+
+
+def _attachment(name: str) -> str:
+    """A ``Content-Disposition`` (RFC 6266): the name for clients that know ASCII only, and the name as it is."""
+    plain = "".join(letter if letter.isascii() and letter not in '"\\%' else "_" for letter in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -7,10 +7,12 @@ kind, a second part, an endless header: each ends the reading at once.
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -24,6 +26,7 @@ from store.refusal import Refusal
 
 MEDIA = "multipart/form-data"
 MAX_NAME_BYTES = 2000
+_EXTENDED = re.compile(rb"""(?i);\s*filename\*\s*=\s*"?utf-8'[a-z0-9-]*'([^\s";]+)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class _Reader:
         self._headers: list[tuple[bytes, bytes]] = []
         self._file: BinaryIO | None = None
         self._filename, self._size, self._limit = "", 0, 0
-        self._ended = False
+        self._ended = self._has_others = False
 
     def feed(self, piece: bytes) -> None:
         """Parse and write one piece."""
@@ -134,7 +137,7 @@ class _Reader:
 
     def _begin(self) -> None:
         if self._file is not None:
-            raise Refusal("too_many_files", f"Send one file, in a part named '{self._part}', and nothing else.")
+            raise self._too_many()
         self._headers = []
 
     def _header(self) -> None:
@@ -145,15 +148,20 @@ class _Reader:
         lines = [value for name, value in self._headers if name.lower() == b"content-disposition"]
         kind, options = parse_options_header(lines[0] if len(lines) == 1 else b"")
         if kind.lower() != b"form-data" or options.get(b"name") != self._part.encode():
-            raise Refusal("too_many_files", f"Send one file, in a part named '{self._part}', and nothing else.")
-        if b"filename" not in options:
+            # What is wrong is known when the file comes, or does not.
+            self._has_others = True
+            return
+        if self._has_others:
+            raise self._too_many()
+        name = _extended_name(lines[0]) or options.get(b"filename")
+        if name is None:
             raise Refusal("no_file_uploaded")
-        if not options[b"filename"]:
+        if not name:
             raise Refusal("filename_not_exists")
         if not any(name.lower() == b"content-type" and value.strip() for name, value in self._headers):
             raise Refusal("unsupported_file_type", "The part has no Content-Type.")
         try:
-            self._filename = options[b"filename"][:MAX_NAME_BYTES].decode("utf-8")
+            self._filename = name[:MAX_NAME_BYTES].decode("utf-8")
         except UnicodeDecodeError:
             raise Refusal("bad_request", "The file name is not valid UTF-8.") from None
         extension = file_kinds.extension_of(self._filename)
@@ -164,7 +172,8 @@ class _Reader:
         self._file = tempfile.TemporaryFile(dir=self._uploads.folder)  # noqa: SIM115 (closed by who reads it)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        assert self._file is not None
+        if self._file is None:
+            return
         self._size += end - start
         if self._size > self._limit:
             raise too_large(self._uploads.limits, file_kinds.extension_of(self._filename))
@@ -172,6 +181,17 @@ class _Reader:
 
     def _end(self) -> None:
         self._ended = True
+
+    def _too_many(self) -> Refusal:
+        return Refusal("too_many_files", f"Send one file, in a part named '{self._part}', and nothing else.")
+
+
+def _extended_name(disposition: bytes) -> bytes | None:
+    """The name as RFC 8187 writes it (``filename*``). It has no place in forms (RFC 7578 §4.2), but common clients
+    send names beyond ASCII this way, some beside a plain one that is percent-encoded.
+    """
+    found = _EXTENDED.search(disposition)
+    return unquote_to_bytes(found[1]) if found else None
 
 
 def _plain(error: Exception) -> str:

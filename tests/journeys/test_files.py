@@ -51,7 +51,7 @@ def test_a_document_is_uploaded_read_and_fetched_again(live: Live, reader: str) 
     assert last["outputs"]["text"] == "Bees dance"
     found = fair(httpx.get(last["files"][0]["url"]))
     assert (found.content, found.headers["content-disposition"]) == (
-        b"<p>Bees <b>dance</b>", "attachment; filename*=UTF-8''b.html",
+        b"<p>Bees <b>dance</b>", "attachment; filename=\"b.html\"; filename*=UTF-8''b.html",
     )  # fmt: skip
     fresh = fair(httpx.get(f"{url}/files/{upload['id']}", headers=live.ada.headers)).json()
     assert httpx.get(fresh["source_url"]).content == found.content

@@ -134,14 +134,15 @@ def test_a_download_is_an_attachment_that_no_browser_takes_for_a_page(ground: Gr
     html = ground.upload("page.html", b"<script>alert(1)</script>", "text/html").json()
     answer = ground("GET", html["source_url"])
     assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''page.html"
+    assert answer.headers["content-disposition"] == "attachment; filename=\"page.html\"; filename*=UTF-8''page.html"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     image = ground.upload('ünï "x"; a=b.png', PNG, "text/html").json()
     shown = ground("GET", image["source_url"])
     assert shown.headers["content-type"] == "image/png"
-    assert shown.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
-    assert '"' not in shown.headers["content-disposition"]
+    plain, exact = shown.headers["content-disposition"].removeprefix("attachment; ").split("; filename*=")
+    assert plain == 'filename="_n_ _22x_22; a=b.png"'
+    assert exact == "UTF-8''%C3%BCn%C3%AF%20%2522x%2522%3B%20a%3Db.png"
     assert ground("HEAD", image["source_url"]).headers["content-length"] == str(len(PNG))
 
 
@@ -210,6 +211,13 @@ def test_a_name_that_is_a_path_or_holds_control_characters_is_refused(ground: Gr
     assert ground.stored() == []
 
 
+@pytest.mark.parametrize("plain", ["", 'filename="%C3%BC%20n.txt"; '])
+def test_a_name_beyond_ascii_comes_as_common_clients_write_it(compiled: Ground, plain: str) -> None:
+    disposition = f"Content-Disposition: form-data; name=\"file\"; {plain}filename*=utf-8''%C3%BC%20n.txt\r\n"
+    answer = compiled.raw(b"--b\r\n" + disposition.encode() + b"Content-Type: text/plain\r\n\r\nx\r\n--b--\r\n")
+    assert answer.json()["name"] == "ü n.txt"
+
+
 def test_a_long_name_keeps_its_extension_and_marks_of_direction_go(ground: Ground) -> None:
     long = ground.upload("n" * 400 + ".txt", b"x").json()["name"]
     assert (len(long), long[-5:]) == (200, "n.txt")
@@ -229,7 +237,8 @@ def test_a_body_that_is_not_one_file_is_refused_by_the_code_that_says_why(compil
         end: (400, "no_file_uploaded"),
         part(filename=None) + end: (400, "no_file_uploaded"),
         part(filename="") + end: (400, "filename_not_exists"),
-        part(name="other") + end: (400, "too_many_files"),
+        part(name="other") + end: (400, "no_file_uploaded"),
+        part("user", None) + part() + end: (400, "too_many_files"),
         part() + part() + end: (400, "too_many_files"),
         part() + part("user", None) + end: (400, "too_many_files"),
         part("file", "a.txt", b"x", "X-Nothing: 1") + end: (415, "unsupported_file_type"),
