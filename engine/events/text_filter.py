@@ -8,6 +8,7 @@ What graphon 0.8.0 gets wrong and is put right here:
   nothing.
 * Pieces of an attempt that failed stayed in the text, before those of the next attempt or of the default value.
 * A reference that finds nothing held back the text behind it for good.
+* Answers inside iterations and loops told nothing, though they are part of the run's answer.
 
 Private members are used: the engine is pinned.
 """
@@ -18,9 +19,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from graphon.engine.filter import ResponseStreamFilter
-from graphon.engine_events import EngineEvent, NodeRunExceptionEvent, NodeRunRetryEvent, NodeRunSucceededEvent
-from graphon.enums import NodeState
+from graphon.engine_events import (
+    EngineEvent,
+    NodeRunExceptionEvent,
+    NodeRunRetryEvent,
+    NodeRunStreamChunkEvent,
+    NodeRunSucceededEvent,
+)
+from graphon.enums import BuiltinNodeTypes, NodeState
 from graphon.nodes.base.template import VariableSegment
+
+_ANSWER = BuiltinNodeTypes.ANSWER
 
 
 class TakenBack(EngineEvent):
@@ -55,8 +64,11 @@ class TextFilter(ResponseStreamFilter):
             if isinstance(event, NodeRunRetryEvent):
                 return [event, *taken]
             return [*taken, *super()._process_event(event)]
-        if isinstance(event, NodeRunSucceededEvent) and event.node_id in self._response_nodes:
-            self._executed.add(event.node_id)
+        if isinstance(event, NodeRunSucceededEvent):
+            if event.container_id and event.node_type == _ANSWER:
+                return [_whole(event), *super()._process_event(event)]
+            if event.node_id in self._response_nodes:
+                self._executed.add(event.node_id)
         return super()._process_event(event)
 
     def _take_back(self, node_id: str) -> list[EngineEvent]:
@@ -82,12 +94,17 @@ class TextFilter(ResponseStreamFilter):
         if complete or session is None or session.node_id not in self._executed:
             return events, complete
         # The response node itself is done: nothing that it refers to is still to come.
-        if selector[0] not in self._bound_graph.nodes and not events:
+        if not events and self._shows_unknown(session.node_id, selector[0]):
             event = self._create_stream_chunk_event(
                 session.node_id, self._get_or_create_execution_id(session.node_id), selector, ".".join(selector)
             )
             return [event], True
         return events, True
+
+    def _shows_unknown(self, response_node_id: str, name: str) -> bool:
+        """Whether a reference stays in the text: an answer's, to a node that is nowhere, not even in a container."""
+        node: Any = self._bound_graph.nodes[response_node_id]
+        return node.node_type == _ANSWER and all(one["id"] != name for one in node.graph_config["nodes"])
 
     def _build_paths_map(self, response_node_id: str) -> list[Any]:
         return []
@@ -118,3 +135,16 @@ class TextFilter(ResponseStreamFilter):
                     seen.add(edge.tail)
                     waiting.append(edge.tail)
         return False
+
+
+def _whole(event: NodeRunSucceededEvent) -> NodeRunStreamChunkEvent:
+    """What an answer inside a container says, when it is done: the engine has no session for it."""
+    return NodeRunStreamChunkEvent(
+        id=event.id,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        container_id=event.container_id,
+        selector=[event.node_id, "answer"],
+        chunk=str(event.node_run_result.outputs["answer"]),
+        is_final=True,
+    )

@@ -163,7 +163,8 @@ def _outputs(live: LiveRun, outputs: dict[str, Any]) -> dict[str, Any]:
     if not live.context.is_chat:
         return found
     found = {"answer": "", "files": [], **found}
-    if Counter(found["answer"]) == Counter(live.answer):
-        # Answers of branches side by side: the engine notes them as they end, readers were told them in order.
+    if Counter(found["answer"]) <= Counter(live.answer):
+        # Answers of branches side by side: the engine notes them as they end, readers were told them in order. What
+        # a round said that failed later, it does not note at all.
         found["answer"] = live.answer
     return found

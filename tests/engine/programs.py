@@ -73,7 +73,7 @@ class Builder:
         )
 
     def _answer(self, sources: Exits, depth: int) -> Exits:
-        if self.mode != "advanced-chat" or self.parents:
+        if self.mode != "advanced-chat":
             return self._template(sources, depth)
         text = "[{{#" + ".".join(self.value) + "#}}]"
         return self.add(node(self.name("answer"), "answer", answer=text), sources, None)

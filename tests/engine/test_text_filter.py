@@ -16,6 +16,7 @@ from tests.engine.forms import answer as submit
 from tests.engine.forms import ask, token_of
 from tests.engine.graphs import chain_document, document, edge, end, llm, node, template
 from tests.engine.order import said
+from tests.engine.test_error_strategies import container
 
 START = node("start", "start", variables=[])
 
@@ -136,3 +137,40 @@ def test_branches_in_a_row_do_not_add_up(bench: Bench) -> None:
     events = bench.run(document(nodes, edges))
     assert time.monotonic() - began < 30
     assert said(events) == "x"
+
+
+@pytest.mark.parametrize("kind", ["loop", "iteration"])
+def test_answers_in_the_rounds_of_a_container_are_told_and_are_part_of_the_answer(bench: Bench, kind: str) -> None:
+    data: dict[str, Any] = {"loop_count": 2, "break_conditions": [], "logical_operator": "and"}
+    if kind == "iteration":
+        data = {"iterator_selector": ["env", "two"], "output_selector": ["inner", "answer"]}
+    inner = node("inner", "answer", answer="<{{#sys.query#}}>")
+    nodes = [START, *container(kind, inner, **data), node("last", "answer", answer=" done")]
+    edges = [edge("start", "it"), edge("first", "inner"), edge("it", "last")]
+    two = [{"name": "two", "value_type": "array[string]", "value": ["a", "b"]}]
+    events = bench.run(document(nodes, edges, "advanced-chat", environment_variables=two), query="q")
+    assert said(events) == events[-1]["data"]["outputs"]["answer"] == "<q><q> done"
+    told = [event["from_variable_selector"] for event in events if event["event"] == "message"]
+    assert told == [["inner", "answer"], ["inner", "answer"], ["last", "answer"]]
+
+
+def test_an_answer_of_a_round_that_fails_later_stays_said(bench: Bench) -> None:
+    inner = node("inner", "answer", answer="<{{#it.item#}}>")
+    broken = template("broken", "{% if v == 'a' %}{{ 1 / 0 }}{% endif %}", v=["it", "item"])
+    broken = {**broken, "parentId": "it", "data": {**broken["data"], "isInIteration": True, "iteration_id": "it"}}
+    data = {"iterator_selector": ["env", "two"], "output_selector": ["broken", "output"]}
+    inside = container("iteration", inner, error_handle_mode="continue-on-error", **data)
+    nodes = [START, *inside, broken, node("last", "answer", answer=" done")]
+    edges = [edge("start", "it"), edge("first", "inner"), edge("inner", "broken"), edge("it", "last")]
+    two = [{"name": "two", "value_type": "array[string]", "value": ["a", "b"]}]
+    events = bench.run(document(nodes, edges, "advanced-chat", environment_variables=two))
+    assert said(events) == events[-1]["data"]["outputs"]["answer"] == "<a><b> done"
+
+
+def test_an_end_tells_nothing_of_what_is_nowhere_or_inside_a_container(bench: Bench) -> None:
+    inside = container("loop", template("inner", "x"), loop_count=1, break_conditions=[], logical_operator="and")
+    last = end(nowhere=["gone", "x"], inside=["inner", "output"], rounds=["it", "loop_round"])
+    edges = [edge("start", "it"), edge("first", "inner"), edge("it", "end")]
+    events = bench.run(document([START, *inside, last], edges))
+    assert events[-1]["data"]["outputs"] == {"nowhere": None, "inside": None, "rounds": 1}
+    assert said(events) == "\n\n1"
