@@ -30,7 +30,8 @@ blueprint = Blueprint("apps", __name__, url_prefix="/apps")
 
 APPS_AT_ONCE, RUNS_AT_ONCE, LAST_PAGE = 24, 10, 1_000_000
 FILTERS, FILTER_MAX = ("name", "mode", "tag"), 200
-SCRIPTS = sorted(f"apps/{file.name}" for file in (Path(__file__).parent / "static/apps").glob("*.js"))
+STATIC = Path(__file__).parent / "static"
+SCRIPTS = sorted(str(file.relative_to(STATIC)) for file in STATIC.rglob("*.js"))
 
 
 @blueprint.get("")

@@ -149,7 +149,7 @@ def test_a_conversation_goes_on_and_is_opened_again(signed_in: Open) -> None:
     page.keyboard.press("Enter")
     ends(page)
     expect(page.locator(".turn .answer")).to_have_text("echo: What can you do?")
-    query = page.get_by_label("Say something")
+    query = page.get_by_label("Go on")
     expect(query).to_be_focused()
     expect(query).to_have_value("")
     page.keyboard.type("Second")

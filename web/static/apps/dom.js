@@ -28,17 +28,43 @@ export function took(seconds) {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
-/** A link to a file, or its name where the address is none that a browser should follow. */
+/** Whether an address is a whole one that a browser may follow. */
+export function follows(address) {
+  return /^(https?:\/\/|mailto:)./i.test(address) && URL.canParse(address);
+}
+
+/** A link that opens beside this page, or its name where the address is none to follow. */
 export function link(address, name) {
-  let url = null;
-  try {
-    url = new URL(address, location.href);
-  } catch {
-    // Not an address: the name says enough.
-  }
-  if (!url || !["http:", "https:"].includes(url.protocol)) return make("span", "", name);
-  const made = make("a", "", name || url.href);
-  made.href = url.href;
-  made.rel = "noopener noreferrer";
+  if (!follows(address)) return make("span", "", name || address);
+  const made = make("a", "", name || address);
+  made.href = address;
+  made.target = "_blank";
+  made.rel = "noopener noreferrer nofollow";
   return made;
+}
+
+/** A picture of this server's, and a link to any other: the page asks nobody else. */
+export function picture(address, name) {
+  const made = link(address, name || "picture");
+  if (made.tagName !== "A" || new URL(address).origin !== location.origin) return made;
+  const image = make("img");
+  image.src = address;
+  image.alt = name || "picture";
+  // Its link may have expired.
+  image.addEventListener("error", () => image.replaceWith(image.alt));
+  made.className = "picture";
+  made.replaceChildren(image);
+  return made;
+}
+
+/** A button that copies a text; null where the browser lets no page copy. */
+export function copier(text) {
+  if (!navigator.clipboard) return null;
+  const button = make("button", "copy", "Copy");
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text()).then(() => (button.textContent = "Copied"), () => {});
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+  return button;
 }

@@ -1,6 +1,7 @@
 // The forms that a run waits for: what is asked, and the way to the page that answers it.
 
 import { make } from "./dom.js";
+import { Written } from "./markdown.js";
 
 export class Forms {
   #cards = new Map(); // by form id
@@ -19,7 +20,9 @@ export class Forms {
     const card = make("section", "form card");
     // Where the form has its fields, the card only says so.
     const content = data.form_content.replace(/\{\{#\$output\.(\w+)#\}\}/g, (_, name) => `[${name.replaceAll("_", " ")}]`);
-    card.append(make("h3", "", data.node_title || "A question"), make("p", "text", content));
+    const told = make("div");
+    new Written(told).show(content);
+    card.append(make("h3", "", data.node_title || "A question"), told);
     if (data.form_token) {
       const way = make("a", "main", "Answer the form");
       way.href = `/form/${encodeURIComponent(data.form_token)}`;

@@ -1,11 +1,12 @@
 // The page of an app: start a run, or open one again, and follow it to its end.
 
 import { Api, Refused } from "./api.js";
-import { make } from "./dom.js";
+import { copier, make } from "./dom.js";
 import { Unfit, clear, inputs, named, tell } from "./fields.js";
 import { follow } from "./follow.js";
 import { Forms } from "./forms.js";
 import { Graph } from "./graph.js";
+import { Written } from "./markdown.js";
 import { Raw } from "./raw.js";
 import { Timeline } from "./timeline.js";
 import { View } from "./view.js";
@@ -33,7 +34,7 @@ function complain(text) {
   problem.textContent = text;
 }
 
-/** Follow a run. `first` opens its stream; `place` is where its answer goes. */
+/** Follow a run. `first` opens its stream, `again` for one that was begun before; `place` is where its answer goes. */
 async function watch(place, first) {
   isRunning = true;
   page.dataset.running = "";
@@ -42,9 +43,8 @@ async function watch(place, first) {
   const pressed = runs.matches(":focus");
   runs.disabled = true;
   if (pressed) (turns ? form.elements.namedItem("query") : stops).focus();
-  view.reset(place);
+  view.reset(place, first !== again);
   try {
-    const again = (after) => api.events(task, after);
     for await (const step of follow(mode, first, again, lost)) {
       if (!task) named_by(step.event, place);
       view.apply(step);
@@ -62,6 +62,10 @@ async function watch(place, first) {
   }
 }
 
+function again(after = "0") {
+  return api.events(task, after);
+}
+
 function lost(how) {
   if (how === "broken") say("broken", "The connection broke. Trying again…");
 }
@@ -73,18 +77,22 @@ function named_by(event, place) {
   if (isStopping) stop();
   const address = `/apps/${app}/runs/${event.workflow_run_id ?? task}`;
   history[location.pathname.includes("/runs/") ? "replaceState" : "pushState"]({}, "", address);
+  for (const piece of document.querySelectorAll("[data-with-run]")) piece.hidden = false;
+  at("home").removeAttribute("aria-current");
   if (turns) {
     place.dataset.run = event.workflow_run_id ?? task;
     form.elements.namedItem("query").value = "";
+    at("query-label").textContent = "Go on";
     at("inputs")?.removeAttribute("open");
     page.querySelector(".chips")?.remove();
-  }
+  } else runs.textContent = "Run again";
   list();
 }
 
-/** The list says too that this run waits for somebody. */
+/** The list says too which run this is, and that it waits for somebody. */
 function badge() {
-  const found = at("runs").querySelector(`a[href="${CSS.escape(location.pathname)}"] .badge`);
+  const way = at("runs").querySelector(`a[href="${CSS.escape(location.pathname)}"]`), found = way?.querySelector(".badge");
+  way?.parentElement.setAttribute("aria-current", "true");
   if (!isRunning || view.isOver || !found || found.dataset.state === view.state) return;
   found.dataset.state = view.state;
   found.textContent = view.state === "paused" ? "Waiting" : "Running";
@@ -140,7 +148,7 @@ form.addEventListener("submit", async (event) => {
   say("running", "Starting…");
   const place = turns ? turn(body.query) : page;
   if (!turns) {
-    at("answer-card").hidden = page.querySelector(".streamed").hidden = false;
+    page.querySelector(".streamed").hidden = false;
     page.querySelector(".ended").hidden = true;
   }
   await watch(place, () => api.run(body));
@@ -192,14 +200,20 @@ for (const chip of page.querySelectorAll("[data-say]")) {
 }
 
 // The opening words may name inputs: they follow what is filled in.
-const opening = at("opening"), words = opening?.textContent ?? "";
+const opening = at("opening"), words = opening?.textContent ?? "", greeting = opening && new Written(opening);
 function fill() {
-  if (!words.includes("{{")) return;
-  opening.textContent = words.replace(/\{\{\s*([^{}\s]+)\s*\}\}/g, (_, name) =>
-    form.querySelector(`[data-input="${CSS.escape(name)}"]`)?.value || "…");
+  greeting?.show(words.replace(/\{\{\s*([^{}\s]+)\s*\}\}/g, (_, name) =>
+    form.querySelector(`[data-input="${CSS.escape(name)}"]`)?.value || "…"));
 }
-form.addEventListener("input", fill);
+if (words.includes("{{")) form.addEventListener("input", fill);
 fill();
+
+// The turns before this one came with the page, as text.
+for (const answer of turns?.querySelectorAll(".answer") ?? []) {
+  const text = answer.textContent;
+  new Written(answer).show(text);
+  answer.parentElement.querySelector(".made").append((text && copier(() => text)) || "");
+}
 
 // The address of a run is made without loading a page; going back must load one.
 addEventListener("popstate", () => location.reload());
@@ -208,5 +222,5 @@ runs.disabled = page.dataset.runnable !== "true";
 if (page.dataset.run) {
   task = page.dataset.run;
   const place = turns ? turns.querySelector(`[data-run="${CSS.escape(task)}"]`) ?? page : page;
-  watch(place, () => api.events(task, "0"));
+  watch(place, again);
 }

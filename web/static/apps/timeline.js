@@ -7,13 +7,23 @@ const MOST = 1500; // steps that a page can hold
 export class Timeline {
   #steps = new Map(); // by execution id; containers by node id
   #count = 0;
+  #isFollowed = false;
 
   constructor(list, graph) {
     this.list = list;
     this.graph = graph;
+    const box = list.parentElement;
+    new ResizeObserver(() => {
+      // Only what scrolls needs to be reached by the keyboard.
+      box.tabIndex = box.scrollHeight > box.clientHeight ? 0 : -1;
+      if (this.#isFollowed) box.scrollTop = box.scrollHeight;
+    }).observe(list);
+    for (const way of ["wheel", "pointerdown", "keydown"]) box.addEventListener(way, () => (this.#isFollowed = false), { passive: true });
   }
 
-  reset() {
+  /** In: whether to lead along the run from step to step. */
+  reset(isLive) {
+    this.#isFollowed = isLive;
     this.#steps.clear();
     this.#count = 0;
     this.list.replaceChildren();

@@ -1,10 +1,10 @@
 // One run as it is seen: each event goes to the part of the page that shows it.
 
-import { Answer, files, outputs } from "./answer.js";
-import { link, make, took } from "./dom.js";
+import { Answer, files, outputs, sources } from "./answer.js";
+import { copier, link, make, picture, took } from "./dom.js";
 
 const WORDS = {
-  succeeded: "Finished", "partial-succeeded": "Finished, with errors that were handled", failed: "Failed",
+  succeeded: "Finished", "partial-succeeded": "Finished", failed: "Failed",
   stopped: "Stopped", paused: "Waiting for an answer", running: "Running",
 };
 
@@ -15,9 +15,9 @@ export class View {
     this.say = say;
   }
 
-  /** Begin with a run of which nothing was seen yet; its answer goes into `place`. */
-  reset(place) {
-    for (const part of [this.timeline, this.graph, this.forms, this.raw]) part.reset();
+  /** Begin with a run of which nothing was seen yet; its answer goes into `place`. `isLive`: it begins now. */
+  reset(place, isLive) {
+    for (const part of [this.timeline, this.graph, this.forms, this.raw]) part.reset(isLive);
     this.place = place;
     this.answer = new Answer(place.querySelector(".answer"));
     place.querySelector(".outputs")?.replaceChildren();
@@ -36,7 +36,10 @@ export class View {
   /** Nothing more comes. */
   end() {
     this.answer.end();
-    if (this.isOver) this.forms.end();
+    if (!this.isOver) return;
+    this.forms.end();
+    const { answer } = this;
+    if (answer.text && !this.place.querySelector(".outputs > *")) this.#made(copier(() => answer.text) ?? "");
   }
 
   on_workflow_started() {
@@ -67,11 +70,14 @@ export class View {
   on_message_end({ metadata }) {
     // A chat flow goes on to workflow_finished, which says more.
     if (this.state === "running") this.#over("succeeded", { total_tokens: metadata?.usage?.total_tokens });
-    for (const source of metadata?.retriever_resources ?? []) this.#made(make("p", "note", source.document_name ?? ""));
+    if (metadata?.retriever_resources?.length) this.#made(...sources(metadata.retriever_resources));
   }
 
   on_message_file({ url, type, belongs_to }) {
-    if (belongs_to !== "user") this.#made(link(url, type));
+    if (belongs_to === "user") return;
+    const made = make("p");
+    made.append(type === "image" ? picture(url, "image") : link(url, type));
+    this.#made(made);
   }
 
   on_node_started(data) {
@@ -158,11 +164,11 @@ export class View {
     if (list) {
       outputs(list, data.outputs ?? {});
       // The text that streamed was the outputs as they came: once is enough.
-      this.place.querySelector(".streamed").hidden = Object.keys(data.outputs ?? {}).length > 0 || !this.answer.text;
-      this.place.querySelector(".ended").hidden = !Object.keys(data.outputs ?? {}).length;
+      const some = Object.keys(data.outputs ?? {}).length > 0;
+      this.place.querySelector(".streamed").hidden = some;
+      this.place.querySelector(".ended").hidden = !some;
     } else if (!this.answer.text && typeof data.outputs?.answer === "string") this.answer.replace(data.outputs.answer);
-    const made = files(data.files?.length ? data.files : null);
-    if (made && !list?.querySelector("a")) this.#made(...made);
+    this.#made(...(files(data.files?.filter((file) => !this.#shows(file.url))) ?? []));
   }
 
   on_error({ message }) {
@@ -174,8 +180,15 @@ export class View {
     this.isOver = true;
     const facts = [WORDS[state] ?? state];
     if (seconds !== undefined) facts[0] += ` after ${took(seconds)}`;
+    if (state === "partial-succeeded") facts.push("with errors that were handled");
     if (tokens) facts.push(`${tokens} tokens`);
     this.say(state, facts.join(", ") + (error && state !== "stopped" ? `: ${error}` : ""));
+  }
+
+  /** Whether the answer or an output has a file already; its link may have been signed at another time. */
+  #shows(url) {
+    const path = url?.split("?")[0];
+    return [...this.place.querySelectorAll(".answer a, .outputs a")].some((link) => link.href.split("?")[0] === path);
   }
 
   #made(...elements) {
