@@ -108,12 +108,18 @@ def test_an_output_that_is_no_text_is_shown_as_json_and_is_copied_whole(signed_i
     assert page.evaluate("navigator.clipboard.readText()") == '{\n  "n": 1\n}'
 
 
-def test_a_run_without_a_text_shows_no_empty_card(signed_in: Open) -> None:
-    page = signed_in(apps.add(forms.review(content="Is **this** right?")))
+def test_a_question_is_drawn_too_and_a_run_without_a_text_shows_no_empty_card(signed_in: Open) -> None:
+    page = signed_in(apps.add(forms.review(content="Is **this** right? [Why](https://bees.example)")))
     expect(page.locator("#answer-card")).to_be_hidden()
     press(page, "Run")
-    expect(page.locator("#forms strong")).to_have_text("this", timeout=LONG)
+    card = page.locator("#forms .form")
+    expect(card.locator("strong")).to_have_text("this", timeout=LONG)
     expect(page.locator("#answer-card")).to_be_hidden()
+    way = card.get_by_role("link", name="Answer the form")
+    forms.answer(str(way.get_attribute("href")).removeprefix("/form/"), comment="Yes.")
+    ends(page)
+    expect(way).to_have_count(0)
+    expect(card.get_by_role("link", name="Why")).to_be_visible()
 
 
 def test_the_page_says_which_run_it_shows_once_there_is_one(signed_in: Open) -> None:

@@ -42,7 +42,7 @@ export class Forms {
     const card = this.#cards.get(id);
     if (!card || card.dataset.closed) return;
     card.dataset.closed = "true";
-    const way = card.querySelector("a, .note");
+    const way = card.querySelector(":scope > .main, :scope > .note");
     const told = make("p", "note", text);
     told.tabIndex = -1;
     card.append(told);
