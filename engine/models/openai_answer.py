@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engine.models.errors import InvokeServerUnavailableError
+from engine.models.openai_errors import BrokenOff, NoAnswer
+
+_MOST_CALLS, _MOST_ARGUMENTS = 128, 1_000_000  # tools called at once, characters of a call's arguments
 
 
 class Answer:
@@ -21,8 +23,8 @@ class Answer:
         """Take one event in; yields the text it holds, thoughts between ``<think>`` and ``</think>``."""
         self._heard = True
         if event.usage is not None:
-            self.prompt_tokens = event.usage.prompt_tokens or 0
-            self.completion_tokens = event.usage.completion_tokens or 0
+            self.prompt_tokens = _count(event.usage.prompt_tokens)
+            self.completion_tokens = _count(event.usage.completion_tokens)
         for choice in event.choices or []:
             if choice.index not in (0, None):
                 continue
@@ -42,10 +44,16 @@ class Answer:
             for call in delta.tool_calls or []:
                 self._call(call)
 
-    def rest(self) -> Iterator[str]:
-        """Yield what is still owed at the end. Raises if the server said nothing at all."""
+    def rest(self, over: bool) -> Iterator[str]:
+        """Yield what is still owed at the end; ``over`` says that the server marked it.
+
+        Raises NoAnswer if nothing was heard, BrokenOff if it may not have been all.
+        """
         if not self._heard:
-            raise InvokeServerUnavailableError("The model's answer was empty")
+            raise NoAnswer
+        # Not every server marks the end, tells the usage and gives a reason; one that was cut off does none of it.
+        if not over and self.finish_reason is None and not self.prompt_tokens:
+            raise BrokenOff
         if self._thinking:
             yield self._close()
 
@@ -59,9 +67,17 @@ class Answer:
         # Some servers give every call the index 0 and tell them apart by their ids.
         known = self.calls[place] if place < len(self.calls) else None
         if known is None or (delta.id and known["id"] and delta.id != known["id"]):
+            if len(self.calls) == _MOST_CALLS:
+                raise ValueError("more calls than any model makes")
             known = {"id": "", "name": "", "arguments": ""}
             self.calls.append(known)
         known["id"] = delta.id or known["id"]
         if delta.function is not None:
             known["name"] += delta.function.name or ""
             known["arguments"] += delta.function.arguments or ""
+            if len(known["arguments"]) > _MOST_ARGUMENTS:
+                raise ValueError("longer arguments than any tool takes")
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -20,7 +20,7 @@ from graphon.model_runtime.entities.message_entities import PromptMessage, Promp
 from engine.models.base import BaseModelAdapter, tool_call, wanted_schema
 from engine.models.errors import InvokeError
 from engine.models.openai_answer import Answer
-from engine.models.openai_errors import is_passing, told, wait_of
+from engine.models.openai_errors import AnswerFault, is_passing, told, wait_of
 from engine.models.openai_messages import messages_of, schema_format, told_schema, tools_of
 from engine.models.openai_network import Transport, without_key
 from engine.models.table import Choice
@@ -62,14 +62,14 @@ class OpenAIModel(BaseModelAdapter):
         request = self.request(messages, {**self.parameters, **parameters}, tools, stop)
         answer = Answer()
         index = 0
-        with self._client() as client:
+        with self._client() as (client, transport):
             for event in self._events(client, request):
                 for text in answer.add(event):
                     yield self.chunk(index, text)
                     index += 1
-        for text in answer.rest():
-            yield self.chunk(index, text)
-            index += 1
+            for text in answer.rest(transport.over):
+                yield self.chunk(index, text)
+                index += 1
         calls = [
             tool_call(call["id"] or f"call_{n}", call["name"], call["arguments"] or "{}")
             for n, call in enumerate(answer.calls)
@@ -110,29 +110,28 @@ class OpenAIModel(BaseModelAdapter):
         return {"model": self.model_name, "messages": said, **body}
 
     @contextmanager
-    def _client(self) -> Iterator[openai.OpenAI]:
+    def _client(self) -> Iterator[tuple[openai.OpenAI, Transport]]:
         """A client whose connections end with the run, and whose failures are told in our words."""
         kept, backend = KeptSockets(), self.backend
         url, key = self.endpoint()
         timeout = httpx2.Timeout(backend.timeout_seconds, connect=backend.connect_seconds)
+        transport = Transport(kept)
         try:
             with (
                 self.cancel.hook(kept.abort),
-                httpx2.Client(transport=Transport(kept), timeout=timeout) as http,
+                # Uncompressed: each piece is read when it arrives, and none is larger than it was sent.
+                httpx2.Client(transport=transport, timeout=timeout, headers={"Accept-Encoding": "identity"}) as http,
             ):
                 if key is None:
                     # The library insists on one; a server that wants none is not shown a made-up one.
                     http.event_hooks["request"] = [without_key]
-                yield openai.OpenAI(
-                    api_key=key or "none",
-                    base_url=url,
-                    max_retries=0,
-                    timeout=timeout,
-                    http_client=http,
+                client = openai.OpenAI(
+                    api_key=key or "none", base_url=url, max_retries=0, timeout=timeout, http_client=http
                 )
+                yield client, transport
         except (Cancelled, InvokeError):
             raise
-        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
+        except (AnswerFault, openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
             if self.cancel.tripped:
                 raise Cancelled(self.cancel.reason or "stopped") from None
             failure = told(error, self.backend_name, key, backend.timeout_seconds)

@@ -18,9 +18,26 @@ from engine.models.errors import (
 )
 
 _MAX_REASON = 300
+_SAID_IN, _MAX_DEPTH = ("message", "error", "detail", "msg"), 4
 _KEY = re.compile(r"\b(sk|pk|key|gsk|xai)-[\w*.-]{4,}", re.IGNORECASE)
 _LATER = (408, 409, 429)
 _SPENT = ("insufficient_quota", "billing_hard_limit_reached")
+
+
+class AnswerFault(Exception):
+    """A server answered, but not with a whole chat completion."""
+
+
+class NoAnswer(AnswerFault):
+    """It accepted the request and sent no event."""
+
+
+class BrokenOff(AnswerFault):
+    """Its answer ended before the end."""
+
+
+class TooLong(AnswerFault):
+    """It sent more than an answer can have."""
 
 
 def told(error: Exception, backend: str, key: str | None, timeout: float) -> InvokeError:
@@ -34,6 +51,14 @@ def told(error: Exception, backend: str, key: str | None, timeout: float) -> Inv
             if isinstance(cause, (httpx2.ReadError, httpx2.RemoteProtocolError)):
                 return InvokeConnectionError(f"{who} broke off its answer")
             return InvokeConnectionError(f"{who} could not be reached")
+        case BrokenOff():
+            return InvokeConnectionError(f"{who} broke off its answer")
+        case NoAnswer():
+            return InvokeServerUnavailableError(
+                f"{who} sent no answer: its `base_url` must lead to a server that streams chat completions"
+            )
+        case TooLong():
+            return InvokeServerUnavailableError(f"{who} sent more than an answer can have")
         case openai.APIStatusError():
             return _status(error, who, key)
         case openai.APIError():
@@ -78,12 +103,20 @@ def spent(error: openai.APIStatusError) -> bool:
 
 
 def _reason(error: openai.APIError, key: str | None) -> str:
-    """The server's own sentence, if it sent one in the protocol's form."""
-    body: Any = error.body
-    text = body.get("message") if isinstance(body, dict) else None
-    if not isinstance(text, str) or not text.strip():
+    """The server's own sentence, if it sent one as JSON; what is no JSON may be the page of a proxy."""
+    if isinstance(error, openai.APIStatusError) and "json" not in error.response.headers.get("content-type", ""):
         return ""
+    text = _sentence(error.body)
     if key:
         text = text.replace(key, "…")
     text = _KEY.sub("…", " ".join(text.split()))
-    return f": {text[:_MAX_REASON]}{'…' if len(text) > _MAX_REASON else ''}"
+    return f": {text[:_MAX_REASON]}{'…' if len(text) > _MAX_REASON else ''}" if text else ""
+
+
+def _sentence(body: Any, depth: int = 0) -> str:
+    """The first text in the places where servers of this protocol say what is wrong."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, dict) and depth < _MAX_DEPTH:
+        return next((text for name in _SAID_IN if (text := _sentence(body.get(name), depth + 1))), "")
+    return body if isinstance(body, str) else ""

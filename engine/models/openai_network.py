@@ -1,16 +1,24 @@
-"""How requests to a model's server travel: over connections that the end of the run can break."""
+"""How requests to a model's server travel: over connections that the end of the run can break, and no further than
+an answer can be long.
+"""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 import httpcore2
 import httpx2
 
+from engine.models.openai_errors import TooLong
 from engine.network.sockets import KeptSockets
+
+_MB = 1024 * 1024
+_MOST, _MOST_OF_REFUSAL = 256 * _MB, _MB  # bytes that are read of an answer, of why there is none
+_LONGEST_LINE = 16 * _MB  # bytes of one event, which is held until it is whole
+_DONE = b"data: [DONE]"
 
 
 class _Network(httpcore2.SyncBackend):
@@ -34,10 +42,47 @@ class _Network(httpcore2.SyncBackend):
 
 
 class Transport(httpx2.HTTPTransport):
-    """The library's transport over connections that end with ``kept``."""
+    """The library's transport over connections that end with ``kept``. ``over`` tells whether the last answer was
+    marked as complete.
+    """
 
     def __init__(self, kept: KeptSockets) -> None:
         self._pool = httpcore2.ConnectionPool(ssl_context=_ssl_context(), network_backend=_Network(kept))
+        self._body: _Body | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the end of the protocol's stream was read."""
+        return self._body is not None and self._body.over
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request; reading more of its answer than there can be raises TooLong."""
+        response = super().handle_request(request)
+        most = _MOST if response.is_success else _MOST_OF_REFUSAL
+        response.stream = self._body = _Body(response.stream, most)
+        return response
+
+
+class _Body(httpx2.SyncByteStream):
+    """A body that is read up to ``most`` bytes."""
+
+    def __init__(self, body: Any, most: int) -> None:
+        self._body, self._most = body, most
+        self.over = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        count, line, tail = 0, 0, b""
+        for piece in self._body:
+            end = piece.rfind(b"\n")
+            count, line = count + len(piece), line + len(piece) if end < 0 else len(piece) - end - 1
+            if count > self._most or line > _LONGEST_LINE:
+                raise TooLong
+            tail = (tail + piece)[-1024:]
+            self.over = self.over or _DONE in tail
+            yield piece
+
+    def close(self) -> None:
+        self._body.close()
 
 
 def without_key(request: httpx2.Request) -> None:

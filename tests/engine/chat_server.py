@@ -67,6 +67,10 @@ class ChatServer:
             return _refusal(429, "You exceeded your quota", code="insufficient_quota", headers=_soon())
         if name == "busy-twice" and len(self.requests) < 3:
             return _refusal(429, "busy", headers=_soon())
+        if name in REFUSALS:
+            return JSONResponse(REFUSALS[name], 400)
+        if name == "endless-refusal":
+            return StreamingResponse(_endless(b"x" * 9 + b"\n"), 400, media_type="application/json")
         if name == "html":
             return PlainTextResponse("<html>Welcome!</html>")
         if name == "silent":
@@ -89,16 +93,29 @@ class ChatServer:
             yield _event(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
         if name == "cut":
             raise ConnectionError("as if the machine went away")
+        if name == "cut-cleanly":
+            return
+        if name == "endless-line":
+            async for piece in _endless(b"data: "):
+                yield piece
+        if name == "endless-arguments":
+            for _ in range(100):
+                yield _event(choices=[{"index": 0, "delta": _call(0, arguments="x" * 50_000), "finish_reason": None}])
         if name == "endless":
             for index in range(100_000):
                 yield _event(choices=[{"index": 0, "delta": {"content": f"{index} "}, "finish_reason": None}])
                 await asyncio.sleep(0.02)
         if name == "stalls":
             await asyncio.sleep(60)
+        if name == "marked-only":
+            yield b"data: [DONE]\n\n"
+            return
         reason = "tool_calls" if name.startswith("tools") else "stop"
         yield _event(choices=[{"index": 0, "delta": {}, "finish_reason": reason}])
         if name != "no-usage":
-            usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+            usage: dict[str, Any] = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+            if name == "odd-usage":
+                usage = {"prompt_tokens": "many", "completion_tokens": -7, "total_tokens": None}
             yield _event(choices=[], usage=usage)
         yield b"data: [DONE]\n\n"
 
@@ -151,8 +168,23 @@ SCRIPTS: dict[str, list[Any]] = {
     "error-event": [{"content": "Hel"}, json.dumps({"error": {"message": f"overloaded {KEY}", "type": "server"}})],
     "broken-event": [{"content": "Hel"}, "{not json"],
     "cut": [{"content": "Hel"}],
+    "cut-cleanly": [{"content": "Hel"}],
+    "endless-arguments": [],
     "stalls": [{"content": "Hel"}],
 }
+
+
+REFUSALS: dict[str, Any] = {
+    "says-text": {"error": "the model is not loaded"},
+    "says-detail": {"detail": [{"loc": ["body"], "msg": "the model is not loaded"}]},
+    "says-list": [{"error": {"code": 400, "message": "the model is not loaded"}}],
+}
+
+
+async def _endless(piece: bytes) -> AsyncIterator[bytes]:
+    while True:
+        yield piece * 1000
+        await asyncio.sleep(0)
 
 
 def _members() -> set[str]:
