@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from store import db, events, forms, sql
 from store.clock import now_micros
@@ -25,7 +26,8 @@ class Halt:
     """A run that stands still for a moment, as it is to be stored.
 
     ``payloads`` are its next events, numbered from ``first_seq``; ``waiting`` names the executions that wait
-    for an answer, ``drafts`` those of their forms that are new.
+    for an answer, ``drafts`` those of their forms that are new; ``metadata`` is what its message's would be if it
+    ended now.
     """
 
     run_id: str
@@ -35,6 +37,7 @@ class Halt:
     payloads: list[str]
     waiting: list[str]
     drafts: list[Draft]
+    metadata: dict[str, Any]
 
     @property
     def seq(self) -> int:
@@ -71,7 +74,11 @@ def pause(halt: Halt) -> str:
     events.append(run.id, halt.first_seq, halt.payloads)
     _keep(halt)
     if run.message_id is not None:
-        sql.change("UPDATE messages SET status = 'paused' WHERE id = ? AND status = 'running'", run.message_id)
+        sql.change(
+            "UPDATE messages SET status = 'paused', metadata = ? WHERE id = ? AND status = 'running'",
+            sql.to_json(halt.metadata),
+            run.message_id,
+        )
     return "paused"
 
 

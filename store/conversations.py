@@ -127,6 +127,14 @@ def create_message(conversation_id: str, *, query: str, inputs: dict[str, Any]) 
     return Message(message_id, conversation_id, clean, inputs, "", "running", None, 0, {}, from_micros(now), None)
 
 
+@db.reads
+def metadata(message_id: str) -> dict[str, Any]:
+    """What a message rests on and took, as far as it was stored; empty before it ended or waited."""
+    found = sql.row("SELECT metadata FROM messages WHERE id = ?", message_id)
+    loaded: dict[str, Any] = json.loads(found[0]) if found else {}
+    return loaded
+
+
 @db.writes
 def finish_message(
     message_id: str,

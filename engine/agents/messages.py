@@ -25,7 +25,7 @@ def question(
     earlier: list[PromptMessage] = []
     if history is not None:
         beside = history.beside([instruction, query])
-        earlier = list(beside.get_history_prompt_messages(max_token_limit=model.context_tokens))
+        earlier = list(beside.get_history_prompt_messages(max_token_limit=model.prompt_room))
     files = _files(model, pool, vision)
     if not files:
         return [*earlier, UserPromptMessage(content=query)]

@@ -82,7 +82,11 @@ class ReAct:
         """Yield the final answer as it comes; return the turn."""
         text, usage = "", LLMUsage.empty_usage()
         pieces = model.invoke_llm(
-            prompt_messages=messages, model_parameters=model.parameters, tools=None, stop=STOP, stream=True
+            prompt_messages=messages,
+            model_parameters=model.parameters,
+            tools=None,
+            stop=(*STOP, *(model.stop or ())),
+            stream=True,
         )
         final, seen = FinalAnswer(), 0
         for piece in pieces:

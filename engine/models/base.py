@@ -31,9 +31,12 @@ from graphon.model_runtime.entities.model_entities import (
 )
 from json_repair import repair_json
 
+from engine.models.meter import Meter
+from engine.models.tokens import OF_MESSAGE, tokens_of
 from engine.running.cancel import CancelToken
 
 _CONTEXT_TOKENS = 32_768
+_ANSWER_TOKENS = 1024  # kept free for an answer whose author names no limit
 _FEATURES = (
     ModelFeature.STRUCTURED_OUTPUT,
     ModelFeature.TOOL_CALL,
@@ -54,8 +57,10 @@ class BaseModelAdapter:
         self.provider = provider
         self.model_name = model_name or "default"
         self.parameters: Mapping[str, Any] = dict(parameters or {})
-        self.stop: Sequence[str] | None = None
+        self.stop: Sequence[str] | None = _words(self.parameters.get("stop"))
         self.cancel = cancel
+        # The run's; a model that is asked outside any has its own.
+        self.meter = Meter()
 
     context_tokens = _CONTEXT_TOKENS
     features: Sequence[ModelFeature] = _FEATURES
@@ -75,20 +80,28 @@ class BaseModelAdapter:
         raise NotImplementedError
 
     def get_model_schema(self) -> AIModelEntity:
-        """Describe the model to the engine (context size, features)."""
+        """Describe the model to the engine: its features, and as its context what prompts may have of it."""
         return AIModelEntity(
             model=self.model_name,
             label=I18nObject(en_US=self.model_name),
             model_type=ModelType.LLM,
             features=list(self.features),
             fetch_from=FetchFrom.CUSTOMIZABLE_MODEL,
-            model_properties={ModelPropertyKey.MODE: "chat", ModelPropertyKey.CONTEXT_SIZE: self.context_tokens},
+            model_properties={ModelPropertyKey.MODE: "chat", ModelPropertyKey.CONTEXT_SIZE: self.prompt_room},
             parameter_rules=[],
         )
 
     def get_llm_num_tokens(self, prompt_messages: Sequence[PromptMessage]) -> int:
-        """Estimate the tokens of a prompt: four characters each, and four for every message."""
-        return sum(max(1, len(m.get_text_content()) // 4) + 4 for m in prompt_messages)
+        """Estimate the tokens of a prompt."""
+        return sum(tokens_of(m.get_text_content()) + OF_MESSAGE for m in prompt_messages)
+
+    @property
+    def prompt_room(self) -> int:
+        """The tokens that a prompt may have: what the answer may need of the context is kept free."""
+        asked = self.parameters.get("max_tokens") or self.parameters.get("max_completion_tokens")
+        answer = asked if isinstance(asked, int) and asked > 0 else _ANSWER_TOKENS
+        # An author who allows more than the model has did not mean to have all that was said forgotten.
+        return self.context_tokens - min(answer, self.context_tokens // 2)
 
     def is_structured_output_parse_error(self, error: Exception) -> bool:
         """Whether the model answered, but not with the JSON that was asked for."""
@@ -104,7 +117,8 @@ class BaseModelAdapter:
         stream: bool,
     ) -> Any:
         """Answer a prompt, in pieces when ``stream`` is set."""
-        pieces = self.chunks(prompt_messages, model_parameters, tools or (), stop or self.stop or ())
+        answer = self.chunks(prompt_messages, model_parameters, tools or (), stop or self.stop or ())
+        pieces = self.meter.counted(answer, lambda: self.get_llm_num_tokens(prompt_messages))
         if stream:
             return pieces
         text, usage = "", LLMUsage.empty_usage()
@@ -178,6 +192,12 @@ class BaseModelAdapter:
                 "latency": took,
             }
         )
+
+
+def _words(stop: Any) -> list[str]:
+    """The texts at which an answer ends, as an app's parameters have them: a list, or just one."""
+    given = stop if isinstance(stop, list) else [stop]
+    return [word for word in given if isinstance(word, str) and word]
 
 
 def tool_call(call_id: str, name: str, arguments: str) -> AssistantPromptMessage.ToolCall:

@@ -37,6 +37,7 @@ from engine.files.runtime import MadeFiles
 from engine.forms.node import HumanInputNode
 from engine.knowledge.easy_node import EasyKnowledgeNode
 from engine.knowledge.node import KnowledgeRetrievalNode
+from engine.nodes import completion_prompt
 from engine.nodes.answer import TakenAnswerNode
 from engine.nodes.assigners import FirstAssigner, SecondAssigner
 from engine.nodes.code_executor import limits
@@ -64,18 +65,17 @@ def _llm(services: Services, data: Any) -> dict[str, Any]:
     made: Any = MadeFiles(services.files)
     if services.history is None:
         data.memory = None  # a workflow has no conversation to remember
-    elif data.memory and not data.memory.query_prompt_template:
+    if not completion_prompt.prepare(data) and data.memory and not data.memory.query_prompt_template:
         # The engine would take what the person typed for a template, with references to every variable there is.
         data.memory.query_prompt_template = "{{#sys.query#}}"
     return {
         "model_instance": services.model(data.model),
-        "memory": services.history.beside(_texts(data.prompt_template)) if data.memory else None,
+        "memory": services.history if data.memory else None,
         "llm_file_saver": FileSaverImpl.with_runtime(
             tool_file_manager=made, file_reference_factory=made, http_client=services.http_client
         ),
         "prompt_message_serializer": Serializer(),
         "jinja2_template_renderer": services.renderer,
-        "default_query_selector": ("sys", "query"),
     }
 
 
@@ -99,11 +99,6 @@ def _extractor(services: Services, data: Any) -> dict[str, Any]:
         "memory": services.history if data.memory else None,
         "prompt_message_serializer": Serializer(),
     }
-
-
-def _texts(template: Any) -> list[str]:
-    messages = template if isinstance(template, list) else [template]
-    return [message.jinja2_text or message.text for message in messages]
 
 
 def _template(services: Services, data: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from graphon.model_runtime.entities.message_entities import (
     UserPromptMessage,
 )
 
-_PER_MESSAGE = 4  # tokens that a message costs beside its text
+from engine.models.tokens import OF_MESSAGE, tokens_of
 
 
 class History:
@@ -22,7 +22,7 @@ class History:
 
     def beside(self, texts: Iterable[str]) -> History:
         """Return the history for a prompt that also has these texts: they take their part of the tokens."""
-        return History(self._turns, self._reserved + sum(_tokens(text) for text in texts))
+        return History(self._turns, self._reserved + sum(tokens_of(text) + OF_MESSAGE for text in texts))
 
     def last(self, messages: int) -> History:
         """Return the history of the newest turns only: at most so many messages."""
@@ -35,13 +35,8 @@ class History:
         messages: list[PromptMessage] = []
         budget = max_token_limit - self._reserved
         for query, answer in reversed(self._turns):
-            budget -= _tokens(query) + _tokens(answer)
+            budget -= tokens_of(query) + tokens_of(answer) + 2 * OF_MESSAGE
             if budget < 0:
                 break
             messages[:0] = [UserPromptMessage(content=query), AssistantPromptMessage(content=answer)]
         return messages[-message_limit:] if message_limit else messages
-
-
-def _tokens(text: str) -> int:
-    """Estimate, as the models' adapters do, what a message with this text costs."""
-    return len(text) // 4 + _PER_MESSAGE

@@ -15,6 +15,7 @@ from graphon.enums import WorkflowNodeExecutionStatus
 from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageContentType
 from graphon.node_events.base import NodeRunResult
 from graphon.nodes.llm import LLMNode
+from graphon.nodes.llm.llm_utils import CONTEXT_PLACEHOLDER
 from graphon.nodes.parameter_extractor import ParameterExtractorNode
 from graphon.nodes.question_classifier import QuestionClassifierNode
 from graphon.variables.template_resolution import convert_template
@@ -28,17 +29,33 @@ class Writer(LLMNode):
     def __init__(self, *args: Any, memory: History | None, **services: Any) -> None:
         super().__init__(*args, memory=memory, **services)
         self._earlier = memory
+        self._memory: History | None = memory
 
     def _fetch_context(self, node_data: Any) -> Any:
         for found in super()._fetch_context(node_data):
-            if self._earlier is not None:
+            if self._memory is not None and any(CONTEXT_PLACEHOLDER in text for text in self._texts()):
                 # What was found takes its part of the model's tokens; what was said earlier has the rest.
-                self._memory = self._earlier.beside([found.context])
+                self._memory = self._memory.beside([found.context])
             yield found.model_copy(update={"context": found.context.replace("{{#", "{{ #")})
 
     def _prepare_run_prompt(self, **options: Any) -> Any:
+        if self._earlier is not None:
+            self._memory = self._earlier.beside(self._filled())
         prepared = yield from super()._prepare_run_prompt(**options)
         return replace(prepared, prompt_messages=shown_once(prepared.prompt_messages))
+
+    def _filled(self) -> list[str]:
+        """The author's prompts with the values of variables: what the model is told beside the history."""
+        pool = self.runtime_state.variable_pool
+        texts = [convert_template(pool, text).text for text in self._texts()]
+        for one in self.node_data.prompt_config.jinja2_variables or []:
+            value = pool.get(one.value_selector)
+            texts += [value.text] if value is not None else []
+        return texts
+
+    def _texts(self) -> list[str]:
+        template = self.node_data.prompt_template
+        return [one.jinja2_text or one.text for one in (template if isinstance(template, list) else [template])]
 
 
 class Classifier(QuestionClassifierNode):

@@ -14,6 +14,7 @@ from engine.files.runtime import FileRuntime
 from engine.forms.desk import FormDesk
 from engine.knowledge.lookup import Knowledge
 from engine.models.base import BaseModelAdapter
+from engine.models.meter import Meter
 from engine.models.registry import make_model
 from engine.models.table import ModelTable
 from engine.nodes.code_executor import CodeExecutor
@@ -60,7 +61,10 @@ class Services:
     file_runtime: FileRuntime
     knowledge: Knowledge
     models: ModelTable = field(default_factory=ModelTable)
+    meter: Meter = field(default_factory=Meter)
 
     def model(self, config: Any) -> BaseModelAdapter:
         """Return a model of its own for one node (the engine assigns parameters on it)."""
-        return make_model(self.models, config.provider, config.name, config.completion_params, self.cancel)
+        made = make_model(self.models, config.provider, config.name, config.completion_params, self.cancel)
+        made.meter = self.meter
+        return made

@@ -21,6 +21,7 @@ from engine.events.wire import Wire
 from engine.events.writer import Writer
 from engine.files.run_files import RunFiles, shown
 from engine.knowledge.citations import Citations
+from engine.models.meter import Meter
 from engine.running.cancel import CancelToken
 from engine.running.context import RunContext
 from engine.running.outcome import Carried, Outcome, Progress
@@ -65,6 +66,7 @@ class LiveRun:
         # The file values of what the model of an app without a workflow made beside its text.
         self.made: list[dict[str, Any]] = []
         self.citations = Citations(context.document, carried.citations)
+        self.meter = Meter(carried.usage)
         self._lock = threading.RLock()
 
     def take_turn(self, context: RunContext) -> None:
@@ -203,9 +205,9 @@ class LiveRun:
         self._writer.mark(self.log)
 
     def _outcome(self, status: str, error: str | None, outputs: Mapping[str, Any] | None) -> Outcome:
-        tokens, steps, exceptions, usage = 0, 0, 0, _no_usage()
+        steps, exceptions = 0, 0
         if self.progress is not None:
-            tokens, steps, exceptions, usage = self.progress.figures()
+            steps, exceptions = self.progress.figures()
             outputs = self.progress.outputs() if outputs is None else outputs
         answer = self.answer
         found = jsonable(dict(outputs or {}))
@@ -217,7 +219,7 @@ class LiveRun:
             found["files"] = self.made
         # What is stored is as clean as what was sent: an answer comes back as a later turn's history.
         found, error, answer, resources = self.clean([found, error, answer, self.citations.shown()])
-        figures = (tokens, steps, exceptions, usage)
+        figures = (steps, exceptions, self.meter.total())
         return Outcome(status, found, error, self.elapsed, *figures, answer, resources)
 
     def _last_events(self, outcome: Outcome) -> list[dict[str, Any]]:
@@ -244,7 +246,3 @@ class LiveRun:
             finished_at=self._now(),
         )
         return [*events, finished]
-
-
-def _no_usage() -> dict[str, int]:
-    return {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}

@@ -41,6 +41,7 @@ def node_services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
             finder(context.app_id, config.secret_key, config.tool_credentials),
         ),
         models=config.models,
+        meter=live.meter,
         knowledge=Knowledge(context.app_id),
         files=live.files,
         file_runtime=FileRuntime(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,19 +15,23 @@ class Outcome:
     outputs: dict[str, Any]
     error: str | None
     elapsed: float
-    tokens: int
     steps: int
     exceptions: int
     usage: dict[str, int]
     answer: str
     resources: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def tokens(self) -> int:
+        """All tokens that the run's models took."""
+        return self.usage["total_tokens"]
+
 
 class Progress(Protocol):
     """What the engine can tell about a run at any moment; None until the engine exists."""
 
-    def figures(self) -> tuple[int, int, int, dict[str, int]]:
-        """Return total tokens, steps, handled exceptions, and the tokens by kind."""
+    def figures(self) -> tuple[int, int]:
+        """Return steps and handled exceptions."""
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs so far."""
@@ -45,3 +49,4 @@ class Carried:
     resumes: bool = False
     citations: Sequence[dict[str, Any]] = ()
     told: int = 0
+    usage: Mapping[str, int] = field(default_factory=dict)

@@ -10,8 +10,6 @@ from graphon.engine import Engine
 from engine.events.easy_mapper import EasyMapper
 from engine.events.mapper import Mapper
 
-_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
-
 
 class EngineProgress:
     """What the engine's state says about a run so far."""
@@ -19,13 +17,10 @@ class EngineProgress:
     def __init__(self, engine: Engine, mapper: Mapper | EasyMapper) -> None:
         self._engine, self._mapper = engine, mapper
 
-    def figures(self) -> tuple[int, int, int, dict[str, int]]:
-        """Return total tokens, steps, handled exceptions, and the tokens by kind."""
+    def figures(self) -> tuple[int, int]:
+        """Return steps and handled exceptions."""
         state = self._engine.runtime_state
-        usage = state.llm_usage
-        counts = {name: int(getattr(usage, name)) for name in _USAGE}
-        steps = state.node_run_steps - self._mapper.repeats
-        return state.total_tokens, steps, state.graph_execution.exceptions_count, counts
+        return state.node_run_steps - self._mapper.repeats, state.graph_execution.exceptions_count
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs so far."""

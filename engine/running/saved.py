@@ -16,7 +16,7 @@ class Saved:
 
     ``answer`` is the text told so far; ``elapsed`` counts seconds of work, not of waiting; ``steps`` and ``told``, the
     bytes of all events, count towards the run's limits; ``citations`` are the passages of knowledge that its answer
-    rests on so far.
+    rests on so far, ``usage`` the tokens that models took.
     """
 
     context: RunContext
@@ -28,6 +28,7 @@ class Saved:
     steps: int
     citations: list[dict[str, Any]] = field(default_factory=list)
     told: int = 0
+    usage: dict[str, int] = field(default_factory=dict)
 
 
 _ADAPTER = TypeAdapter(Saved)

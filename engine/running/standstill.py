@@ -85,7 +85,7 @@ class Standstill:
             told,
             outputs=jsonable(dict(state.outputs)),
             elapsed=self._live.elapsed,
-            tokens=state.total_tokens,
+            tokens=self._live.meter.total()["total_tokens"],
             steps=state.node_run_steps - self._mapper.repeats,
         )
         return [*(payloads.form_required(*one) for one in told), paused]
@@ -102,6 +102,7 @@ class Standstill:
             steps=self._steps(),
             citations=live.citations.shown(),
             told=live.told,
+            usage=live.meter.total(),
         )
         return Halt(
             run_id=live.context.run_id,
@@ -111,6 +112,7 @@ class Standstill:
             payloads=texts,
             waiting=[one.execution_id for one in self._desk.waiting()],
             drafts=[self._clean(draft) for draft in self._desk.drafts()],
+            metadata=live.clean({"usage": saved.usage, "retriever_resources": saved.citations}),
         )
 
     def _clean(self, draft: Draft) -> Draft:

@@ -65,7 +65,14 @@ def _begun(machine: Machine, row: rows.Run) -> Ready | None:
     base = recovery.reset_to(row, point, memory)
     if base is None:
         return None
-    carried = Carried(memory.answer, memory.elapsed, resumes=True, citations=memory.citations, told=memory.told)
+    carried = Carried(
+        memory.answer,
+        memory.elapsed,
+        resumes=True,
+        citations=memory.citations,
+        told=memory.told,
+        usage=memory.usage,
+    )
     context = _current(memory.context, machine.place.sealer)
     return machine.live_run(context, EventLog(row.id, stored.claim, base), carried), memory
 

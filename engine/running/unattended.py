@@ -39,10 +39,10 @@ def end(row: rows.Run, status: str, error: str) -> bool:
     if not context.is_flow:
         cause = LOST if error.startswith(LOST.code) else INTERNAL
         failed = payloads.error(cause.code, cause.status, error)
-        return _record(row, data, told, [failed if status == "failed" else payloads.message_end(_NO_USAGE, [])])
+        return _record(row, data, told, [failed if status == "failed" else payloads.message_end(told.usage, [])])
     last = [node_closed(payloads, one, status, error) for one in told.open.values()]
     if context.is_chat:
-        last.append(payloads.message_end(_NO_USAGE, []))
+        last.append(payloads.message_end(told.usage, [], told.resources))
     finished = payloads.workflow_finished(
         status=status,
         outputs=outputs,
@@ -105,6 +105,10 @@ class _Told:
     def __init__(self, row: rows.Run) -> None:
         self._row = row
         self.seq, self.steps, self.tokens, self.elapsed = 0, 0, 0, 0.0
+        # As they were when the run began to wait.
+        self.metadata = conversations.metadata(row.message_id) if row.message_id else {}
+        self.usage: dict[str, int] = self.metadata.get("usage") or _NO_USAGE
+        self.resources: list[dict[str, Any]] = self.metadata.get("retriever_resources") or []
         self.answer = ""
         self.open: dict[str, dict[str, Any]] = {}
         self.finished: dict[str, Any] | None = None
@@ -161,5 +165,12 @@ def _record(row: rows.Run, data: Mapping[str, Any], told: _Told, last: list[dict
     events.append(row.id, told.seq + 1, texts)
     if row.message_id is not None:
         status = {"failed": "error", "stopped": "stopped"}.get(data["status"], "normal")
-        conversations.finish_message(row.message_id, answer=told.answer, status=status, error=data["error"])
+        conversations.finish_message(
+            row.message_id,
+            answer=told.answer,
+            status=status,
+            tokens=data["total_tokens"],
+            metadata=told.metadata,
+            error=data["error"],
+        )
     return True

@@ -179,7 +179,7 @@ def test_what_a_document_says_is_never_a_template(bench: Bench, visitors: datase
 def test_what_was_found_takes_its_part_of_the_context_before_what_was_said(
     bench: Bench, prompts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.models.base.BaseModelAdapter.context_tokens", 200)
+    monkeypatch.setattr("engine.models.base.BaseModelAdapter.context_tokens", 450)
     made = datasets.create(bench.workspace_id, "Long")
     datasets.put_document(made.id, "long.md", ["museum " + "word " * 120])
     app = bench.app(easy("chat", "", **uses("Long")))

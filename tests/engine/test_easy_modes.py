@@ -15,7 +15,7 @@ from store import events as stored
 from store import runs as rows
 from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
-from tests.engine.graphs import document, edge, llm
+from tests.engine.graphs import chat_document, document, edge, llm
 from tests.engine.graphs import node as graph_node
 
 
@@ -102,7 +102,7 @@ def test_an_advanced_prompt_keeps_its_roles_and_puts_the_question_last(
 def test_what_does_not_fit_the_context_is_forgotten_from_the_oldest_side(
     bench: Bench, prompts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.models.base.BaseModelAdapter.context_tokens", 120)
+    monkeypatch.setattr("engine.models.base.BaseModelAdapter.context_tokens", 240)
     app = bench.app(easy("chat"))
     first = bench.start(app, query="a" * 100)
     bench.events(first)
@@ -110,6 +110,55 @@ def test_what_does_not_fit_the_context_is_forgotten_from_the_oldest_side(
         bench.events(bench.start(app, query=letter * 100, conversation_id=first.conversation_id))
     roles = [text[0] for role, text in prompts[-1] if role == "user"]
     assert roles == ["c", "d"]
+
+
+LETTERS = "{{#begin.letters#}}"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer_tokens", "remembered"),
+    [("", 1, 9), ("", 100, 6), ("", 100_000, 4), (LETTERS, 1, 6), (LETTERS * 2, 1, 2)],
+)
+def test_a_history_leaves_room_for_the_prompt_as_it_is_filled_in_and_for_the_answer(
+    bench: Bench, prompts: Any, monkeypatch: pytest.MonkeyPatch, prompt: str, answer_tokens: int, remembered: int
+) -> None:
+    monkeypatch.setattr("engine.models.base.BaseModelAdapter.context_tokens", 280)
+    variables = [{"variable": "letters", "type": "paragraph", "label": "l", "required": False}]
+    talk = llm("talk", f"Be kind. {prompt}", answer="雨" * 20, max_tokens=answer_tokens)
+    talk["data"]["prompt_template"][0]["role"] = "system"
+    talk["data"]["memory"] = {"window": {"enabled": False, "size": 50}, "query_prompt_template": ""}
+    say = graph_node("say", "answer", answer="{{#talk.text#}}")
+    nodes = [graph_node("begin", "start", variables=variables), talk, say]
+    app = bench.app(document(nodes, [edge("begin", "talk"), edge("talk", "say")], "advanced-chat"))
+    run = bench.start(app, query="?")
+    for _ in range(10):
+        bench.events(run)
+        run = bench.start(app, {"letters": "x" * 400}, query="?", conversation_id=run.conversation_id)
+    bench.events(run)
+    assert sum(role == "assistant" for role, _ in prompts[-1]) == remembered
+
+
+@pytest.mark.parametrize(
+    ("prompt", "first", "second"),
+    [
+        ("Be kind.\n{{#histories#}}\nNow: {{#sys.query#}}", "Be kind.\n\nNow: {{#env.X#}}", "Be kind.\n{}\nNow: two"),
+        ("Be kind.", "\nBe kind.\n{{#env.X#}}", "{}\nBe kind.\ntwo"),
+    ],
+)
+def test_a_prompt_that_is_one_text_holds_what_was_said_where_its_author_wants_it(
+    bench: Bench, prompts: Any, prompt: str, first: str, second: str
+) -> None:
+    talk = llm("talk", answer="Yes.")
+    talk["data"]["model"]["mode"] = "completion"
+    talk["data"]["prompt_template"] = {"text": prompt, "edition_type": "basic"}
+    talk["data"]["memory"] = {"window": {"enabled": False, "size": 50}, "query_prompt_template": "{{#sys.query#}}"}
+    nodes = [graph_node("begin", "start", variables=[]), talk, graph_node("say", "answer", answer="{{#talk.text#}}")]
+    app = bench.app(document(nodes, [edge("begin", "talk"), edge("talk", "say")], "advanced-chat"))
+    run = bench.start(app, query="{{#env.X#}}")
+    bench.events(run)
+    bench.events(bench.start(app, query="two", conversation_id=run.conversation_id))
+    told = second.format("Human: {{#env.X#}}\nAssistant: Yes.")
+    assert prompts == [[("user", first)], [("user", told)]]
 
 
 def test_a_conversation_keeps_the_prompt_it_began_with(bench: Bench, prompts: Any) -> None:
@@ -134,6 +183,47 @@ def test_a_chat_that_is_stopped_ends_with_what_there_was(bench: Bench, soon: Cal
     assert bench.stored(run).status == "stopped"
     kept = conversations.history(run.conversation_id or "")[0]
     assert (kept.status, kept.answer) == ("stopped", answer(events))
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat", "advanced-chat"])
+def test_a_stopped_message_tells_the_tokens_that_it_took(bench: Bench, soon: Callable[..., Any], mode: str) -> None:
+    slow = {"chunks": 200, "delay_ms": 30}
+    definition = chat_document(**slow) if mode == "advanced-chat" else easy(mode, parameters=slow)
+    run = bench.start(bench.app(definition), query="go on", conversation_id=None)
+    soon(lambda: stored.last_seq(run.id) >= 5)
+    runs.stop(bench.stored(run))
+    events = bench.events(run)
+    usage = next(event for event in events if event["event"] == "message_end")["metadata"]["usage"]
+    said = sum("answer" in event for event in events)
+    assert usage["completion_tokens"] >= said > 0
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] > said
+    assert bench.stored(run).total_tokens == usage["total_tokens"]
+
+
+def test_what_a_model_said_before_it_failed_counts_and_what_was_refused_does_not(bench: Bench) -> None:
+    retry = {"retry_enabled": True, "max_retries": 2, "retry_interval": 1}
+    used = []
+    for script in ({"error_after": 2}, {"error_after": 0}):
+        definition = chat_document()
+        data = definition["graph"]["nodes"][1]["data"]
+        data["model"]["completion_params"] = {"answer": "a b c", "error": "asleep", "fail_times": 1, **script}
+        data["retry_config"] = retry
+        events = bench.run(definition)
+        used.append(events[-2]["metadata"]["usage"]["completion_tokens"])
+    assert used == [5, 3]
+
+
+def test_a_message_that_is_stopped_while_it_waits_for_a_person_tells_its_tokens(bench: Bench) -> None:
+    from tests.engine import forms
+
+    nodes = [graph_node("begin", "start", variables=[]), llm("talk"), forms.ask()]
+    run = bench.start(bench.app(document(nodes, [edge("begin", "talk"), edge("talk", "review")], "advanced-chat")))
+    paused = bench.events(run)[-1]["data"]
+    runs.stop(bench.stored(run))
+    message, finished = bench.events(run)[-2:]
+    assert message["metadata"]["usage"]["total_tokens"] == paused["total_tokens"] > 0
+    assert message["metadata"]["usage"]["completion_tokens"] == 4
+    assert finished["data"]["total_tokens"] == paused["total_tokens"]
 
 
 def test_a_model_that_fails_ends_the_chat_with_an_error_and_its_cause(bench: Bench) -> None:

@@ -87,8 +87,9 @@ def test_it_answers_with_the_text_and_the_usage_of_the_server(chat: ChatServer) 
     assert chat.keys == [f"Bearer {KEY}"]
 
 
-def test_without_usage_the_tokens_are_estimated(chat: ChatServer) -> None:
-    usage = ask(model(chat, "no-usage")).usage
+@pytest.mark.parametrize("name", ["no-usage", "odd-usage"])
+def test_without_usage_the_tokens_are_estimated(chat: ChatServer, name: str) -> None:
+    usage = ask(model(chat, name)).usage
     assert usage.prompt_tokens > 0
     assert usage.completion_tokens == 2
 
@@ -98,6 +99,17 @@ def test_without_a_key_none_is_sent(chat: ChatServer, monkeypatch: pytest.Monkey
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-server")
     ask(model(chat))
     assert chat.keys == [None]
+
+
+@pytest.mark.parametrize(("given", "sent"), [(["A", "", 5, "B"], ["A", "B"]), ("A", ["A"]), ("", None)])
+def test_a_run_ends_answers_where_its_app_says(
+    chat: ChatServer, bench: Any, configure: Any, given: Any, sent: list[str] | None
+) -> None:
+    configure(models=table(chat))
+    definition = chat_document()
+    definition["graph"]["nodes"][1]["data"]["model"]["completion_params"] = {"stop": given, "temperature": 0.5}
+    bench.run(definition)
+    assert (chat.requests[0].get("stop"), chat.requests[0]["temperature"]) == (sent, 0.5)
 
 
 def test_it_sends_what_the_protocol_knows_of_the_parameters(chat: ChatServer) -> None:
@@ -235,10 +247,15 @@ FAILURES: dict[str, tuple[type[Exception], str]] = {
     "no-quota": (InvokeRateLimitError, "has no quota left"),
     "status-500": (InvokeServerUnavailableError, "failed (HTTP 500)"),
     "status-503": (InvokeServerUnavailableError, "failed (HTTP 503)"),
-    "html": (InvokeServerUnavailableError, "answer was empty"),
+    "says-text": (InvokeBadRequestError, "(HTTP 400): the model is not loaded"),
+    "says-detail": (InvokeBadRequestError, "(HTTP 400): the model is not loaded"),
+    "says-list": (InvokeBadRequestError, "(HTTP 400): the model is not loaded"),
+    "html": (InvokeServerUnavailableError, "'mine' sent no answer: its `base_url` must"),
     "error-event": (InvokeServerUnavailableError, "broke off its answer"),
     "broken-event": (InvokeServerUnavailableError, "not a chat completion"),
     "cut": (InvokeConnectionError, "broke off its answer"),
+    "cut-cleanly": (InvokeConnectionError, "broke off its answer"),
+    "endless-arguments": (InvokeServerUnavailableError, "not a chat completion"),
     "stalls": (InvokeConnectionError, "did not answer within 0.3 seconds"),
     "silent": (InvokeConnectionError, "did not answer within 0.3 seconds"),
 }
@@ -257,6 +274,21 @@ def test_a_failure_is_told_plainly_and_without_the_key(
     assert KEY not in caplog.text
     assert "Traceback" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("name", ["endless-line", "endless-refusal"])
+def test_no_more_is_read_of_a_server_than_an_answer_can_have(
+    chat: ChatServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("_LONGEST_LINE", "_MOST_OF_REFUSAL"):
+        monkeypatch.setattr(f"engine.models.openai_network.{limit}", 200_000)
+    with pytest.raises(InvokeServerUnavailableError, match="The model back end 'mine' sent more than an answer"):
+        ask(model(chat, name, max_retries=2))
+    assert len(chat.requests) == 1
+
+
+def test_an_answer_is_whole_that_is_only_marked_so(chat: ChatServer) -> None:
+    assert ask(model(chat, "marked-only")).message.content == "Hello there"
 
 
 def test_a_closed_port_is_told_and_the_address_is_not(caplog: pytest.LogCaptureFixture) -> None:
