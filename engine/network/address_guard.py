@@ -8,6 +8,11 @@ from collections.abc import Callable
 
 Resolver = Callable[[str, int], list[str]]
 
+# Where public addresses of IPv6 are, and what is none there although Python (the older, the more) takes it for one.
+_PUBLIC_V6 = ipaddress.ip_network("2000::/3")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("3fff::/20", "192.88.99.0/24")))
+
 
 class AddressRefused(Exception):
     """The host may not be reached; the text names the rule."""
@@ -29,8 +34,10 @@ def broken_rule(address: str) -> str | None:
     except ValueError:
         return "unreadable"
     if isinstance(ip, ipaddress.IPv6Address):
-        # An IPv4 address can hide inside an IPv6 one (mapped, 6to4, Teredo, NAT64): the inner one counts too.
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _nat64(ip)
+        if ip in _NAT64:
+            return broken_rule(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        # An IPv4 address can hide inside an IPv6 one (mapped, 6to4, Teredo): the inner one counts too.
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         if inner is not None and (rule := broken_rule(str(inner))):
             return rule
     for rule, hit in (
@@ -39,17 +46,17 @@ def broken_rule(address: str) -> str | None:
         ("link-local", ip.is_link_local),
         ("multicast", ip.is_multicast),
         ("private", ip.is_private),
-        ("reserved", ip.is_reserved or not ip.is_global),
+        ("reserved", ip.is_reserved or not ip.is_global or _outside(ip)),
     ):
         if hit:
             return rule
     return None
 
 
-def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if ip in ipaddress.ip_network("64:ff9b::/96"):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return None
+def _outside(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(ip, ipaddress.IPv6Address) and ip not in _PUBLIC_V6:
+        return True
+    return any(ip in network for network in _NOT_PUBLIC)
 
 
 class AddressGuard:

@@ -16,9 +16,12 @@ from graphon.http import HttpClientMaxRetriesExceededError, HttpClientProtocol, 
 
 from engine.network.address_guard import AddressGuard, AddressRefused
 from engine.network.sockets import KeptSockets
+from engine.network.unpacking import NotUnpacked, TooMuch, Unpacker
 from engine.running.cancel import Cancelled, CancelToken
 
 TIMEOUTS = (10, 600, 600)  # seconds to connect, to wait for the answer, to send
+_REDIRECTS = 10
+_ACCEPTED = {"Accept-Encoding": "gzip, deflate"}  # what can be unpacked here
 
 
 class RequestRefused(httpx.RequestError):
@@ -125,6 +128,7 @@ class GuardedHttpClient(HttpClientProtocol):
         connect, read, write = options.pop("timeout", None) or TIMEOUTS
         deadline = time.monotonic() + connect + read + write
         verify = options.pop("ssl_verify", None) is not False
+        follow = options.pop("follow_redirects", False)
         backend = _Backend(self._guard)
         timeout = httpx.Timeout(None, connect=connect, read=read, write=write)
         try:
@@ -132,19 +136,10 @@ class GuardedHttpClient(HttpClientProtocol):
             with (
                 self._cancel.hook(backend.sockets.abort),
                 httpx.Client(
-                    transport=_Transport(backend, verify), timeout=timeout, trust_env=False, max_redirects=10
+                    transport=_Transport(backend, verify), timeout=timeout, trust_env=False, headers=_ACCEPTED
                 ) as client,
-                client.stream(method, url, **options) as response,
             ):
-                body = self._read(response, deadline)
-                return HttpResponse(
-                    status_code=response.status_code,
-                    headers={k: v for k, v in response.headers.items() if k.lower() != "content-encoding"},
-                    content=body,
-                    url=str(response.url),
-                    reason_phrase=response.reason_phrase,
-                    fallback_text=None,
-                )
+                return self._answer(client, client.build_request(method, url, **options), follow, deadline)
         except (httpx.HTTPError, httpcore.NetworkError) as error:
             if self._cancel.tripped:
                 raise Cancelled(self._cancel.reason or "stopped") from None
@@ -156,17 +151,47 @@ class GuardedHttpClient(HttpClientProtocol):
         finally:
             backend.sockets.close()
 
-    def _read(self, response: httpx.Response, deadline: float) -> bytes:
-        pieces, size = [], 0
-        # The decoded size counts: a small compressed answer may unfold to gigabytes.
-        for piece in response.iter_bytes(65536):
-            size += len(piece)
-            if size > self._max_bytes:
-                raise RequestRefused(f"The response is larger than {self._max_bytes} bytes")
+    def _answer(self, client: httpx.Client, request: httpx.Request, follow: bool, deadline: float) -> HttpResponse:
+        """Send a request, and those it is redirected to: the client itself would read what each of them says, without
+        a bound.
+        """
+        for _ in range(_REDIRECTS + 1):
+            response = client.send(request, stream=True, follow_redirects=False)
+            try:
+                if not follow or response.next_request is None:
+                    return HttpResponse(
+                        status_code=response.status_code,
+                        headers={k: v for k, v in response.headers.items() if k.lower() != "content-encoding"},
+                        content=self._read(response, deadline),
+                        url=str(response.url),
+                        reason_phrase=response.reason_phrase,
+                        fallback_text=None,
+                    )
+                request = response.next_request
+            finally:
+                response.close()
             if time.monotonic() > deadline:
                 raise RequestRefused("The response did not end in time")
             self._cancel.check()
-            pieces.append(piece)
+        raise RequestRefused(f"The address redirects more than {_REDIRECTS} times")
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        pieces, size = [], 0
+        try:
+            unpacker = Unpacker(response.headers.get("content-encoding", ""), self._max_bytes)
+            for raw in response.iter_raw():
+                piece = unpacker.unpack(raw)
+                size += len(piece)
+                if size > self._max_bytes:
+                    raise TooMuch
+                if time.monotonic() > deadline:
+                    raise RequestRefused("The response did not end in time")
+                self._cancel.check()
+                pieces.append(piece)
+        except TooMuch:
+            raise RequestRefused(f"The response is larger than {self._max_bytes} bytes") from None
+        except NotUnpacked as error:
+            raise RequestRefused(f"The response cannot be read: {error}") from None
         return b"".join(pieces)
 
 

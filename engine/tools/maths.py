@@ -56,8 +56,11 @@ def _evaluate(arguments: Mapping[str, Any], context: ToolContext) -> Result:
     # Shifts make large numbers out of small ones.
     for kind in (ast.LShift, ast.RShift):
         operators.pop(kind, None)
+    evaluator = SimpleEval(operators=operators, functions=_FUNCTIONS, names=_NAMES)
+    # A number has methods, too: (1).to_bytes(10 ** 10) fills the memory.
+    evaluator.nodes.pop(ast.Attribute)
     try:
-        value = SimpleEval(operators=operators, functions=_FUNCTIONS, names=_NAMES).eval(expression)
+        value = evaluator.eval(expression)
     except ToolProblem:
         raise
     except RecursionError:

@@ -6,6 +6,8 @@ import gzip
 import http.server
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,9 +43,16 @@ from tests.engine.web_server import listening
         ("::ffff:10.0.0.1", "private"),
         ("64:ff9b::7f00:1", "loopback"),
         ("2002:7f00:1::", "loopback"),
+        ("fec0::1", "reserved"),
+        ("3fff::1", "reserved"),
+        ("4000::1", "reserved"),
+        ("64:ff9b:1::7f00:1", "reserved"),
+        ("::7f00:1", "reserved"),
+        ("192.88.99.1", "reserved"),
         ("nonsense", "unreadable"),
         ("93.184.216.34", None),
         ("2606:2800:220:1:248:1893:25c8:1946", None),
+        ("64:ff9b::5db8:d822", None),
     ],
 )
 def test_every_kind_of_address_that_is_not_public_is_named(address: str, rule: str | None) -> None:
@@ -70,6 +79,20 @@ def test_a_host_without_address_says_so() -> None:
         real.address("no-such-host.invalid", 80)
 
 
+FINE = b'{"fine":true}'
+PACKED = {
+    "/gzip": ("gzip", gzip.compress(FINE)),
+    "/deflate": ("deflate", zlib.compress(FINE)),
+    "/bare": ("deflate", zlib.compress(FINE)[2:-4]),
+    "/twice": ("deflate, identity, GZIP", gzip.compress(zlib.compress(FINE))),
+    "/bomb": ("gzip", gzip.compress(b"x" * 100_000)),
+    "/bomb-in-bomb": ("gzip, gzip", gzip.compress(gzip.compress(bytes(10**8), 9))),
+    "/thrice": ("gzip, gzip, gzip", b""),
+    "/br": ("br", FINE),
+    "/lie": ("gzip", FINE),
+}
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
     """A server on this machine; its paths misbehave in different ways."""
@@ -79,15 +102,15 @@ def server() -> Iterator[str]:
             if self.path.startswith("/to/"):
                 self.send_response(302)
                 self.send_header("Location", self.path.removeprefix("/to/"))
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(10**9))
                 self.end_headers()
                 return
             if self.path == "/slow":
                 time.sleep(5)
-            body = {"/big": b"x" * 5000, "/bomb": gzip.compress(b"x" * 100_000)}.get(self.path, b'{"fine":true}')
+            coding, body = PACKED.get(self.path, ("", b"x" * 5000 if self.path == "/big" else b'{"fine":true}'))
             self.send_response(200)
-            if self.path == "/bomb":
-                self.send_header("Content-Encoding", "gzip")
+            if coding:
+                self.send_header("Content-Encoding", coding)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -129,10 +152,34 @@ def test_an_allowed_request_is_answered(server: str) -> None:
     assert (response.status_code, response.text) == (200, '{"fine":true}')
 
 
-@pytest.mark.parametrize("path", ["/big", "/bomb"])
-def test_a_response_that_is_too_large_once_unpacked_is_refused(server: str, path: str) -> None:
+@pytest.mark.parametrize("path", ["/big", "/bomb", "/bomb-in-bomb"])
+def test_a_response_that_is_too_large_once_unpacked_is_refused_before_it_is_unpacked(server: str, path: str) -> None:
+    tracemalloc.start()
     with pytest.raises(httpx.RequestError, match="larger than 4000 bytes"):
         client(allow=True).get(server + path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
+
+
+@pytest.mark.parametrize("path", ["/gzip", "/deflate", "/bare", "/twice"])
+def test_a_packed_response_is_unpacked(server: str, path: str) -> None:
+    assert client(allow=True).get(server + path).text == '{"fine":true}'
+
+
+@pytest.mark.parametrize(("path", "why"), [("/br", "'br'"), ("/thrice", "gzip, gzip, gzip"), ("/lie", "is not packed")])
+def test_a_response_that_cannot_be_unpacked_is_refused_with_the_reason(server: str, path: str, why: str) -> None:
+    with pytest.raises(httpx.RequestError, match=f"^The response cannot be read: .*{why}"):
+        client(allow=True).get(server + path)
+
+
+def test_what_a_redirect_says_is_not_read(server: str) -> None:
+    assert client(allow=True).get(f"{server}/to/{server}/", follow_redirects=True).text == '{"fine":true}'
+
+
+def test_a_circle_of_redirects_ends(server: str) -> None:
+    with pytest.raises(httpx.RequestError, match="redirects more than 10 times"):
+        client(allow=True).get(f"{server}/to/" + f"{server}/to/" * 12, follow_redirects=True)
 
 
 def test_a_request_ends_with_its_run(server: str) -> None:

@@ -81,6 +81,7 @@ def test_a_tool_gives(provider: str, name: str, arguments: dict[str, Any], text:
         ("maths", "eval_expression", {"expression": "'a' * 10**9"}, "Only numbers"),
         ("maths", "eval_expression", {"expression": "__import__('os')"}, "Only numbers"),
         ("maths", "eval_expression", {"expression": "().__class__"}, "cannot be calculated"),
+        ("maths", "eval_expression", {"expression": "(5).bit_length()"}, "Attribute is not"),
         ("maths", "eval_expression", {"expression": "1/0"}, "division by zero"),
         ("maths", "eval_expression", {"expression": "(" * 400 + "1" + ")" * 400}, "cannot be calculated"),
         ("json_process", "parse", {"content": "{"}, "not JSON"),
