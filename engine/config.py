@@ -23,7 +23,8 @@ class EngineConfig:
     ``lease_seconds`` at a time; a run is kept for another worker every ``checkpoint_seconds`` between two
     nodes (0: only at pauses), and when the server stops, if its nodes are done within ``release_seconds``.
     ``mail`` is where the links of forms are handed in that go by e-mail; None sends none.
-    ``max_run_bytes`` bounds all events of a run together.
+    ``max_run_bytes`` bounds all events of a run together. With no ``max_concurrent_runs`` this process executes none:
+    others on the same store do.
     """
 
     max_execution_seconds: float = 1200

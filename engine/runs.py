@@ -26,6 +26,7 @@ from engine.running.keeper import Keeper
 from engine.running.live import STOPPED
 from engine.running.machine import Machine
 from engine.running.opening import open_run
+from engine.running.worker_name import is_gone
 from store import apps, idempotency
 from store import runs as rows
 from store.app_row import App
@@ -69,7 +70,8 @@ def config() -> EngineConfig:
 
 def warm() -> None:
     """Import the engine in the background, so that the first run does not wait for it."""
-    threading.Thread(target=_import_engine, name="run-warm", daemon=True).start()
+    if machine().holder:
+        threading.Thread(target=_import_engine, name="run-warm", daemon=True).start()
 
 
 def start(
@@ -90,7 +92,7 @@ def start(
         raise Refusal("service_unavailable", "The server is shutting down.", headers={"Retry-After": "5"})
     planned = plan(app, version, caller, body)
     planned = replace(planned, document=author_secrets.opened(planned.document, chosen.place.sealer))
-    context, row = open_run(app, caller, planned, chosen.place.worker, chosen.config.lease_seconds, claim)
+    context, row = open_run(app, caller, planned, chosen.holder, chosen.config.lease_seconds, claim)
     if context is not None:
         chosen.start(context)
     return row
@@ -109,7 +111,7 @@ def stop(run: rows.Run) -> None:
     if live is not None and live.end("stopped", STOPPED):
         return
     now = rows.for_worker(run.id)
-    if now is not None and (now.status == "paused" or run.id in machine().waiting):
+    if now is not None and (now.status == "paused" or run.id in machine().waiting or is_gone(now.worker)):
         # Nobody executes it. Somebody may answer its form in this moment: then it begins and finds the wish.
         unattended.end(now, "stopped", STOPPED)
 

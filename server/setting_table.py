@@ -101,7 +101,9 @@ class SettingTable(BaseSettings):
     lease_seconds: float = Field(
         30, ge=2, le=3600, description="a server that is silent for so long loses its runs to another one"
     )
-    max_concurrent_runs: int = Field(128, ge=1, le=10_000, description="runs executed at the same time")
+    max_concurrent_runs: int = Field(
+        128, ge=0, le=10_000, description="runs executed at the same time; 0: `difyspec worker` executes them"
+    )
     models_file: ModelsFile = Field(None, description="table of models (docs/models.md); empty: echo answers for all")
     default_model: DefaultModel = Field(
         "", description="back end for models that fit no rule: echo, openai, local, or NAME/MODEL"

@@ -71,5 +71,11 @@ def read(run_id: str, after_seq: int, limit: int) -> list[tuple[int, str]]:
 @db.reads
 def last_seq(run_id: str) -> int:
     """The highest number stored for the run; 0 when it has no events."""
-    found = sql.row("SELECT MAX(seq) FROM events WHERE run_id = ?", run_id)
-    return int(found[0]) if found and found[0] is not None else 0
+    return extent(run_id)[0]
+
+
+@db.reads
+def extent(run_id: str) -> tuple[int, int]:
+    """The highest number stored for the run, and how many characters its events are together; zeros without any."""
+    found = sql.row("SELECT MAX(seq), SUM(LENGTH(payload)) FROM events WHERE run_id = ?", run_id)
+    return (int(found[0]), int(found[1])) if found and found[0] is not None else (0, 0)

@@ -40,9 +40,21 @@ def lapsed() -> list[Run]:
 
 
 @db.reads
-def of_others(worker: str) -> list[Run]:
-    """Queued and running runs that this worker does not hold; oldest first."""
-    return unfinished("AND worker <> ?", worker)
+def free(count: int) -> list[Run]:
+    """Queued and running runs that nobody holds, the ``count`` oldest."""
+    return unfinished("AND worker = ''", most=count)
+
+
+@db.reads
+def workers() -> set[str]:
+    """The names of all that hold queued or running runs."""
+    return {str(row[0]) for row in sql.rows(f"SELECT DISTINCT worker FROM runs WHERE {_UNFINISHED}")}
+
+
+@db.reads
+def of(worker: str) -> list[Run]:
+    """The queued and running runs of a worker; oldest first."""
+    return unfinished("AND worker = ?", worker)
 
 
 @db.writes

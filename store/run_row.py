@@ -17,7 +17,7 @@ MOVES = Machine(
     key="id",
     moves={
         "queued": frozenset({"running", "failed", "stopped"}),
-        "running": ENDINGS | {"paused"},
+        "running": ENDINGS | {"paused", "queued"},
         "paused": frozenset({"running", "failed", "stopped"}),
         **{ending: frozenset() for ending in ENDINGS},
     },

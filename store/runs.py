@@ -169,6 +169,15 @@ def pause(run_id: str) -> bool:
 
 
 @db.writes
+def requeue(run_id: str, worker: str, new: str) -> bool:
+    """running → queued, from ``worker`` to ``new`` (empty: whoever takes it), to be begun again from its start; False
+    if it was not that worker's.
+    """
+    lease = {} if new == worker else {"lease_until": 0}
+    return MOVES.move(run_id, "queued", {"worker": worker}, worker=new, **lease)
+
+
+@db.writes
 def finish(
     run_id: str,
     status: str,
@@ -242,10 +251,10 @@ def one(run_id: str) -> Run | None:
     return _get(run_id)
 
 
-def unfinished(condition: str, *values: object) -> list[Run]:
-    """Queued and running runs that meet a condition, oldest first, within the caller's transaction."""
+def unfinished(condition: str, *values: object, most: int = 1000) -> list[Run]:
+    """Queued and running runs that meet a condition, the ``most`` oldest, within the caller's transaction."""
     statement = (
         f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running') AND finished_at IS NULL {condition}"
-        " ORDER BY created_at, id"
+        " ORDER BY created_at, id LIMIT ?"
     )
-    return [run for run in map(run_of, sql.rows(statement, *values)) if run]
+    return [run for run in map(run_of, sql.rows(statement, *values, most)) if run]

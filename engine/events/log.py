@@ -16,6 +16,9 @@ from store.events import Batch
 
 logger = logging.getLogger(__name__)
 
+# Characters that a reader is given at a time: what it is slow to take waits in memory once more, for each reader.
+AT_ONCE = 128 * 1024
+
 # Writes events of a run from the given number on; False when the numbers are taken, and nothing was written.
 Append = Callable[[str, int, list[str]], bool]
 # Writes the next events, from the given number, and the end of their run: all, or nothing if it is not ours any more.
@@ -97,9 +100,12 @@ class EventLog:
         self._wake()
         return True
 
-    def abandon(self) -> None:
-        """Send the readers away: the rest is told elsewhere. What could not be stored is lost."""
-        self.flush()
+    def abandon(self, *, told: bool = True) -> None:
+        """Send the readers away: the rest is told elsewhere. What could not be stored is lost; without ``told`` that
+        is not tried.
+        """
+        if told:
+            self.flush()
         with self._lock:
             self.finished = self.halted = True
         self._wake()
@@ -165,10 +171,16 @@ class EventLog:
             follower.wake()
 
     def since(self, seq: int) -> tuple[list[tuple[int, str]], bool]:
-        """Return the stored events after ``seq`` (``base`` or more) and whether nothing can come after them."""
+        """Return stored events after ``seq`` (``base`` or more), the next handful, and whether nothing can come after
+        them.
+        """
         with self._lock:
-            places = range(max(0, seq - self.base), self._written)
-            found = [(self.base + place + 1, self._entries[place]) for place in places]
+            found, size = [], 0
+            for place in range(max(0, seq - self.base), self._written):
+                found.append((self.base + place + 1, self._entries[place]))
+                size += len(self._entries[place])
+                if size >= AT_ONCE:
+                    return found, self.finished and place + 1 == self._written
             return found, self.finished
 
     def join(self, follower: Follower) -> None:

@@ -102,7 +102,7 @@ def submit(
                 form.id,
                 {"action": action, "inputs": inputs},
                 by,
-                machine.place.worker,
+                machine.holder,
                 machine.config.lease_seconds,
                 partial(form_files.use, used, run, giver or run),
             )

@@ -46,8 +46,10 @@ class Keeper:
             try:
                 if held := self._machine.held():
                     self.listen()
+                    self._machine.turns.look()
                     if ticks % renew == 0:
                         leases.renew(self._machine.place.worker, held, config.lease_seconds)
+                recovery.take_free(self._machine)
                 if ticks % sweep == 0:
                     self.sweep()
             except Exception:
@@ -85,7 +87,7 @@ class Keeper:
             if forms.is_past(form, machine.config.form_seconds):
                 if row.status == "paused":
                     unattended.end(row, "stopped", f"Human input global timeout at node {form.node_id}")
-            elif forms.time_out(form.id, machine.place.worker, machine.config.lease_seconds):
+            elif forms.time_out(form.id, machine.holder, machine.config.lease_seconds):
                 machine.take_up(row)
         recovery.recover(machine)
 

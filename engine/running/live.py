@@ -49,6 +49,8 @@ class LiveRun:
         self.payloads = Payloads(context)
         self.files = RunFiles(context)
         self.progress: Progress | None = None
+        # Whether its first event was sent, or its engine went on.
+        self.begun = False
         # Why the run broke, as its last event will say if it does.
         self.cause = INTERNAL
         self.ended = threading.Event()
@@ -56,7 +58,6 @@ class LiveRun:
         self._writer, self._record, self._now = writer, record, now
         self._text = Wire(context, self.files)
         self._began = time.monotonic()
-        self._started = False
         self._carried = carried
         self.said = Said(carried.answer, secrets_of(context.document))
         # Bytes of the events so far, of the processes before this one too.
@@ -80,8 +81,8 @@ class LiveRun:
         That a run goes on was told when it was taken up (`engine.running.recovery.reset_to`).
         """
         with self._lock:
-            if not self._started and not self.ended.is_set():
-                self._started = True
+            if not self.begun and not self.ended.is_set():
+                self.begun = True
                 self._began = time.monotonic()
                 if self.context.is_flow and not self._carried.resumes:
                     self._put(self.payloads.workflow_started())
@@ -124,14 +125,16 @@ class LiveRun:
                 self.ended.set()
         return True
 
-    def abandon(self, reason: str) -> None:
-        """Let go of the run without a word: another worker has it, or will."""
+    def abandon(self, reason: str, *, told: bool = True) -> None:
+        """Let go of the run without a word: another worker has it, or will. With ``told`` what it has said so far is
+        stored first.
+        """
         with self._lock:
             if self.ended.is_set():
                 return
             self.ended.set()
             self.abandoned = True
-            self.log.abandon()
+            self.log.abandon(told=told)
         self.cancel.trip(reason)
 
     def clean(self, value: Any) -> Any:

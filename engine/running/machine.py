@@ -12,12 +12,14 @@ from engine.events import failures
 from engine.events.log import EventLog
 from engine.events.speech import speaks
 from engine.events.writer import Writer
-from engine.running import loading, opening, taking_up, worker_name
+from engine.running import loading, opening, recovery, taking_up, worker_name
 from engine.running.context import RunContext
 from engine.running.live import STOPPED, LiveRun
 from engine.running.outcome import Carried, Outcome
+from engine.running.repeatable import is_repeatable
 from engine.running.saved import Saved
 from engine.running.timers import Timers
+from engine.running.turns import Turns
 from engine.running.workplace import workplace
 from store import checkpoints, leases
 from store import events as stored
@@ -25,8 +27,6 @@ from store import runs as rows
 from store.clock import current
 
 logger = logging.getLogger(__name__)
-
-_TURN_SECONDS = 0.05  # how often a run looks whether its turn has come
 
 SHUT_DOWN = f"{failures.LOST.code}: The server was shut down while this was running."
 
@@ -36,19 +36,30 @@ class Machine:
 
     def __init__(self, config: EngineConfig) -> None:
         self.config, self.place = config, workplace(config)
-        self.pool = ThreadPoolExecutor(config.max_concurrent_runs, thread_name_prefix="run")
+        self.pool = ThreadPoolExecutor(max(1, config.max_concurrent_runs), thread_name_prefix="run")
         self.writer, self.timers = Writer(stored.append_all), Timers()
+        self.turns = Turns(lambda live: self._submit(live))
         self.live: dict[str, LiveRun] = {}
         # Runs that this worker holds and takes up when a thread is free.
         self.waiting: set[str] = set()
         self.lock = threading.Lock()
         self.closed = False
 
+    @property
+    def holder(self) -> str:
+        """The name under which a run that begins, or goes on, here is held; empty when others execute all."""
+        return self.place.worker if self.config.max_concurrent_runs else ""
+
     def start(self, context: RunContext) -> None:
-        """Execute a run that was just stored."""
+        """Execute a run that was just stored for the `holder`."""
+        if not self.holder:
+            return
         live = self.live_run(context, EventLog(context.run_id, stored.claim))
         with self.lock:
             self.live[context.run_id] = live
+        self._submit(live)
+
+    def _submit(self, live: LiveRun) -> None:
         try:
             self.pool.submit(self._execute, live, None)
         except RuntimeError:
@@ -59,6 +70,8 @@ class Machine:
         """Go on, in the background, with a run that this worker holds: from its checkpoint, or from its start if
         it has not begun.
         """
+        if not self.holder:
+            return
         with self.lock:
             self.waiting.add(row.id)
         try:
@@ -77,6 +90,10 @@ class Machine:
         with self.lock:
             return {*self.live, *self.waiting}
 
+    def room(self) -> int:
+        """How many more runs could work here now."""
+        return self.config.max_concurrent_runs - len(self.held()) + len(self.turns)
+
     def forget(self, live: LiveRun) -> None:
         """Let go of a run that has nothing left to store."""
         with self.lock:
@@ -84,37 +101,55 @@ class Machine:
                 del self.live[live.context.run_id]
 
     def close(self) -> None:
-        """Let go of all runs: those that can are kept for another process, the others end as failed."""
+        """Let go of all runs: they get a moment to end; then those that can go on in another process, or begin again
+        there, and the others end as failed.
+        """
         self.closed = True
         self.pool.shutdown(wait=False, cancel_futures=True)
-        # What has not begun loses nothing: from here on it cannot begin in this process.
-        leases.release_queued(self.place.worker)
         with self.lock:
             waiting, working = list(self.waiting), list(self.live.values())
-        for run_id in waiting:
-            leases.release(run_id, self.place.worker)
-        asked = [live for live in working if live.release()]
-        deadline = current().monotonic() + self.config.release_seconds
-        for live in asked:
-            live.ended.wait(max(0, deadline - current().monotonic()))
-        for live in working:
-            if not live.ended.is_set() and not self._leave(live):
-                live.cause = failures.LOST
-                live.end("failed", SHUT_DOWN)
+        try:
+            self._let_go(waiting, working)
+        except Exception:
+            # The store is away. Whoever looks next finds the runs, and that their process is gone.
+            logger.exception("Not all runs could be handed over")
+            for live in working:
+                live.abandon("lost", told=False)
         self.timers.close()
         self.writer.close()
         self.place.templates.close()
         self.place.sandbox.close()
         worker_name.forget(self.place.worker)
 
+    def _let_go(self, waiting: list[str], working: list[LiveRun]) -> None:
+        # What has not begun loses nothing: from here on it cannot begin in this process.
+        leases.release_queued(self.place.worker)
+        for run_id in waiting:
+            leases.release(run_id, self.place.worker)
+        for live in working:
+            if not live.begun:
+                self._leave(live)
+            live.release()
+        deadline = current().monotonic() + self.config.release_seconds
+        for live in working:
+            live.ended.wait(max(0, deadline - current().monotonic()))
+        for live in working:
+            if not live.ended.is_set() and not self._leave(live):
+                live.cause = failures.LOST
+                live.end("failed", SHUT_DOWN)
+
     def _leave(self, live: LiveRun) -> bool:
-        """Give up a run that has not begun, or could not stand still in time but has an earlier checkpoint."""
-        row = rows.for_worker(live.context.run_id)
-        begun = row is not None and row.status != "queued"
-        if begun and (not live.context.is_flow or checkpoints.get(live.context.run_id) is None):
+        """Give up a run that has not begun, or could not stand still in time but can go on, or begin again."""
+        context, worker = live.context, self.place.worker
+        row = rows.for_worker(context.run_id)
+        again = row is not None and row.status == "running" and checkpoints.get(context.run_id) is None
+        if again and not is_repeatable(context.document):
             return False
         live.abandon("released")
-        leases.release(live.context.run_id, self.place.worker)
+        if row is not None and again:
+            recovery.begin_again(row, context, "")
+        else:
+            leases.release(context.run_id, worker)
         self.forget(live)
         return True
 
@@ -146,24 +181,23 @@ class Machine:
             self.waiting.discard(run_id)
         self._execute(live, memory)
 
-    def _await_turn(self, live: LiveRun) -> None:
-        """Wait until the earlier runs of the conversation are over: each sees what the one before it answered."""
-        context = live.context
-        row = rows.for_worker(context.run_id) if context.continues else None
-        if row is None:
-            return
-        while not live.ended.is_set() and rows.ahead_of(row):
-            live.ended.wait(_TURN_SECONDS)
-        if not live.ended.is_set():
-            live.take_turn(opening.with_conversation(context, self.place.sealer))
+    def _take_turn(self, live: LiveRun) -> bool:
+        """Whether a run that has not begun can begin now; it is called again if not."""
+        try:
+            if live.ended.is_set():
+                return True
+            if not self.turns.has_come(live):
+                return False
+            if live.context.continues:
+                live.take_turn(opening.with_conversation(live.context, self.place.sealer))
+        except Exception:
+            logger.exception("Run %s could not be begun", live.context.run_id)
+            live.end("failed", "The run ended because of an internal error.")
+        return True
 
     def _execute(self, live: LiveRun, memory: Saved | None) -> None:
-        if memory is None:
-            try:
-                self._await_turn(live)
-            except Exception:
-                logger.exception("Run %s could not be begun", live.context.run_id)
-                live.end("failed", "The run ended because of an internal error.")
+        if memory is None and not self._take_turn(live):
+            return
         context, limit = live.context, self.config.max_execution_seconds
 
         def expire() -> None:
@@ -183,6 +217,16 @@ class Machine:
             self.timers.cancel(deadline)
             live.forget()
             self.forget(live)
+            self._next_turn(context)
+
+    def _next_turn(self, context: RunContext) -> None:
+        if context.conversation_id is None or self.closed:
+            return
+        try:
+            self.turns.look(context.conversation_id)
+        except Exception:
+            # The store is away; the keeper looks again.
+            logger.exception("Whose turn it is in a conversation could not be looked up")
 
     def _begin(self, live: LiveRun, memory: Saved | None) -> bool:
         """Move the run to running; if it cannot, end it here or leave it to whoever has it."""

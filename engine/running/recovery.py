@@ -1,8 +1,9 @@
-"""Runs whose process was lost: they go on from their checkpoint, or end; none stays `running` for good."""
+"""Runs whose process was lost: they go on from their checkpoint, begin again, or end; none stays `running` for good."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from engine.events import failures
@@ -11,8 +12,9 @@ from engine.events.since import Since
 from engine.events.wire import Wire
 from engine.files.run_files import RunFiles
 from engine.running import unattended
+from engine.running.context import RunContext
 from engine.running.worker_name import is_gone
-from store import checkpoints, db, leases
+from store import db, leases
 from store import events as stored
 from store import runs as rows
 from store.checkpoints import Checkpoint
@@ -28,19 +30,33 @@ MAX_ATTEMPTS = 3
 
 
 def recover(machine: Machine) -> int:
-    """Take over the runs that no living process holds. Returns how many there were."""
-    name, seconds = machine.place.worker, machine.config.lease_seconds
-    lapsed = {row.id: row for row in leases.lapsed()}
-    gone = {row.id: row for row in leases.of_others(name) if is_gone(row.worker)}
+    """Take over the runs that no living process holds, as many as there is room for. Returns how many there were."""
+    name = machine.place.worker
+    lost = {row.id: row for row in leases.lapsed()}
+    for other in leases.workers() - {name}:
+        if is_gone(other):
+            lost |= {row.id: row for row in leases.of(other)}
+    return _take(machine, sorted(lost.values(), key=lambda row: (row.created_at, row.id)))
+
+
+def take_free(machine: Machine) -> int:
+    """Take up the runs that nobody holds, as many as there is room for. Returns how many there were."""
+    room = machine.room()
+    return _take(machine, leases.free(room)) if room > 0 else 0
+
+
+def _take(machine: Machine, found: Iterable[rows.Run]) -> int:
     taken = 0
-    for row in sorted((lapsed | gone).values(), key=lambda row: (row.created_at, row.id)):
-        mine = leases.take(row, name, seconds)
+    for row in found:
+        if machine.room() <= 0:
+            break
+        mine = leases.take(row, machine.place.worker, machine.config.lease_seconds)
         if mine is None or machine.has(mine.id):
             continue
         taken += 1
         if mine.stop_requested:
             unattended.end(mine, "stopped", "Stopped by user.")
-        elif mine.status == "running" and (mine.attempts > MAX_ATTEMPTS or checkpoints.get(mine.id) is None):
+        elif mine.status == "running" and mine.attempts > MAX_ATTEMPTS:
             # A run that took its process down with it three times is not tried a fourth time.
             end_lost(mine)
         else:
@@ -66,12 +82,31 @@ def reset_to(row: rows.Run, point: Checkpoint, memory: Saved) -> int | None:
     if now is None or (now.status, now.worker) != (row.status, row.worker):
         return None
     since = Since(row.id, point.seq, {one["id"] for one in memory.mapper["open"]})
-    payloads = Payloads(memory.context)
+    return _tell(row, memory.context, since, memory.answer, "resumption")
+
+
+@db.writes
+def begin_again(row: rows.Run, context: RunContext, worker: str) -> bool:
+    """Have a run that works and has no checkpoint begin again from its start, at ``worker`` (empty: at whoever takes
+    it): it waits like one that has not begun. False when it is not as it was read any more.
+
+    Its readers are told as by `reset_to`. Only for one that `engine.running.repeatable` allows.
+    """
+    if not rows.requeue(row.id, row.worker, worker):
+        return False
+    since = Since(row.id, 0, ())
+    _tell(row, context, since, "", "resumption" if since.last else "initial")
+    return True
+
+
+def _tell(row: rows.Run, context: RunContext, since: Since, answer: str, reason: str) -> int:
+    payloads = Payloads(context)
     told = [unattended.node_closed(payloads, one, "failed", LOST) for one in since.nodes.values()]
     told += [unattended.container_closed(payloads, one, LOST) for one in since.containers.values()]
-    if since.spoke:
-        told.append(payloads.text_so_far(memory.answer))
-    told += [payloads.workflow_started("resumption"), *since.reopened]
-    wire = Wire(memory.context, RunFiles(memory.context))
+    if since.spoke or not context.is_flow:
+        told.append(payloads.text_so_far(answer))
+    if context.is_flow:
+        told += [payloads.workflow_started(reason), *since.reopened]
+    wire = Wire(context, RunFiles(context))
     stored.append(row.id, since.last + 1, [wire(one) for one in told])
     return since.last + len(told)

@@ -1,4 +1,6 @@
-"""Making a stored run ready to work in this process: from its start if it never began, else from its checkpoint."""
+"""Making a stored run ready to work in this process: from its checkpoint, or from its start if it never began or may
+begin again.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from engine.running import opening, recovery, saved, unattended
 from engine.running.context import RunContext
 from engine.running.live import LiveRun
 from engine.running.outcome import Carried
+from engine.running.repeatable import is_repeatable
 from engine.running.saved import Saved
 from engine.running.sealing import SealBroken, Sealer
 from store import checkpoints
@@ -37,6 +40,17 @@ def ready(machine: Machine, run_id: str) -> Ready | None:
 
 
 def _queued(machine: Machine, row: rows.Run) -> Ready | None:
+    context = _reopened(machine, row)
+    if context is None:
+        return None
+    last, told = stored.extent(row.id)
+    # One that begins again has told something before.
+    carried = Carried(resumes=last > 0, told=told)
+    return machine.live_run(context, EventLog(row.id, stored.claim, last), carried), None
+
+
+def _reopened(machine: Machine, row: rows.Run) -> RunContext | None:
+    """What a run needs to work from its start; None, and it is ended, when it cannot have it."""
     try:
         context = opening.reopened(row, machine.place.sealer)
     except Refusal as refusal:
@@ -46,15 +60,25 @@ def _queued(machine: Machine, row: rows.Run) -> Ready | None:
         return None
     if context is None:
         recovery.end_lost(row)
+    return context
+
+
+def _again(machine: Machine, row: rows.Run) -> Ready | None:
+    context = _reopened(machine, row)
+    if context is None:
         return None
-    return machine.live_run(context, EventLog(row.id, stored.claim)), None
+    if not is_repeatable(context.document):
+        recovery.end_lost(row)
+        return None
+    context = opening.with_conversation(context, machine.place.sealer)
+    again = recovery.begin_again(row, context, row.worker)
+    return _queued(machine, row) if again else None
 
 
 def _begun(machine: Machine, row: rows.Run) -> Ready | None:
     point = checkpoints.get(row.id)
     if point is None:
-        recovery.end_lost(row)
-        return None
+        return _again(machine, row)
     try:
         memory = saved.load(machine.place.sealer.unseal(point.sealed))
     except (SealBroken, ValueError):

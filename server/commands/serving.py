@@ -37,8 +37,18 @@ def serve(host: Host = None, port: Port = None) -> None:
 
 
 def worker() -> None:
-    """Run queued app runs outside the server (needs a shared queue; none is configurable yet)."""
-    fail("runs are executed inside `difyspec serve`; there is no shared queue to work on", 2)
+    """Carry out runs of the shared database without serving HTTP: those that a server with
+    DIFYSPEC_MAX_CONCURRENT_RUNS=0 leaves to workers, and those of servers that ended.
+    """
+    current = settings()
+    if not current.max_concurrent_runs:
+        fail("DIFYSPEC_MAX_CONCURRENT_RUNS is 0: a worker would carry out nothing; 0 is for `difyspec serve`", 2)
+    # Opened once before the work begins, to say in a sentence why it cannot be.
+    with opened():
+        pass
+    from server.work import work
+
+    work(current)
 
 
 def demo(

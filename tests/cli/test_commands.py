@@ -47,7 +47,7 @@ def owner(shell: Shell) -> str:
     return "ada@example.com"
 
 
-@pytest.mark.parametrize("words", [(), ("apps",), ("tokens", "create"), ("demo",), ("serve",)])
+@pytest.mark.parametrize("words", [(), ("apps",), ("tokens", "create"), ("demo",), ("serve",), ("worker",)])
 def test_help_teaches_every_level(shell: Shell, words: tuple[str, ...]) -> None:
     assert "Usage" in shell(*words, "--help")
 
@@ -213,3 +213,7 @@ def test_what_the_machine_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatc
         main()
     assert ended.value.code == 1
     assert capsys.readouterr().err == "difyspec: No space left on device\n"
+
+
+def test_a_worker_that_would_carry_out_nothing_says_so(shell: Shell) -> None:
+    assert "DIFYSPEC_MAX_CONCURRENT_RUNS is 0" in shell("worker", code=2, DIFYSPEC_MAX_CONCURRENT_RUNS="0")

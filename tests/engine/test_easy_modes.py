@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from engine import follow, runs
-from engine.running import recovery
+from engine import runs
 from store import app_changes, apps, conversations
 from store import events as stored
-from store import runs as rows
 from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
 from tests.engine.graphs import chat_document, document, edge, llm
@@ -391,22 +388,3 @@ def test_a_run_that_takes_too_long_ends_with_an_error_that_says_so(
     assert (end["event"], end["code"], end["status"]) == ("error", "internal_server_error", 500)
     assert "Maximum execution time exceeded" in end["message"]
     assert bench.stored(run).status == "failed"
-
-
-@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
-def test_a_run_whose_server_died_ends_with_an_error(bench: Bench, mode: str) -> None:
-    app = bench.app(easy(mode))
-    conversation = conversations.open(app.id, bench.caller, {}, "x")
-    message = conversations.create_message(conversation.id, query="q", inputs={})
-    row = rows.create(
-        app_id=app.id, version_id=app.published_id, caller=bench.caller, inputs={}, mode=mode,
-        conversation_id=conversation.id, message_id=message.id, query="q",
-    )  # fmt: skip
-    rows.begin(row.id)
-    assert recovery.recover(runs.machine()) == 1
-    assert bench.stored(row).status == "failed"
-    ((number, payload),) = stored.read(row.id, 0, 10)
-    assert number == 1
-    assert follow.is_last(payload, mode)
-    told = json.loads(payload)
-    assert (told["code"], told["message"]) == ("worker_lost", recovery.LOST)

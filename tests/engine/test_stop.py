@@ -12,6 +12,7 @@ import pytest
 
 from engine import runs
 from store import conversations
+from store import events as stored
 from store import runs as rows
 from store.refusal import Refusal
 from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, node, template
@@ -149,15 +150,14 @@ def test_a_run_that_waits_for_its_turn_can_be_stopped(bench: Any, configure: Any
 
 
 def test_shutting_down_ends_what_cannot_be_kept_with_the_reason(
-    bench: Any, configure: Any, soon: Callable[..., Any]
+    bench: Any, configure: Any, silent_server: str, soon: Callable[..., Any]
 ) -> None:
-    configure(release_seconds=0.2)
-    run = bench.start(bench.app(chat_document(delay_ms=50, chunks=1000)))
-    live = runs.machine().live[run.id]
-    soon(lambda: live.answer)
+    configure(release_seconds=0.2, allow_private_addresses=True)
+    run = bench.start(bench.app(chain_document(fetching(silent_server), "body")))
+    soon(lambda: stored.last_seq(run.id) >= 4)
     runs.shutdown()
-    stored = bench.stored(run)
-    assert (stored.status, stored.error) == (
+    row = bench.stored(run)
+    assert (row.status, row.error) == (
         "failed",
         "worker_lost: The server was shut down while this was running.",
     )

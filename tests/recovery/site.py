@@ -42,11 +42,16 @@ class Server:
         self.environment = {**inherited, **own, "DIFYSPEC_RATE_LIMITS": "false", **settings}
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, **settings: str) -> None:
-        """Start the process and wait until it answers."""
-        command = [sys.executable, "-c", "from server.cli import main; main()", "serve"]
+    def begin(self, command: str, **settings: str) -> None:
+        """Start the process with a command of `difyspec`."""
+        words = [sys.executable, "-c", "from server.cli import main; main()", command]
         with self.log.open("ab") as out:
-            self.process = subprocess.Popen(command, env=self.environment | settings, cwd=ROOT, stdout=out, stderr=out)
+            self.process = subprocess.Popen(words, env=self.environment | settings, cwd=ROOT, stdout=out, stderr=out)
+
+    def start(self, **settings: str) -> None:
+        """Start the process as a server and wait until it answers."""
+        self.begin("serve", **settings)
+        assert self.process is not None
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.HTTPError):
@@ -114,7 +119,8 @@ class Site:
     def at_work(self, app_id: str) -> list[Run]:
         """The queued and running runs of an app that a server holds, oldest first."""
         with self.open():
-            return [run for run in leases.of_others("") if run.app_id == app_id]
+            found = [run for worker in leases.workers() - {""} for run in leases.of(worker) if run.app_id == app_id]
+        return sorted(found, key=lambda run: run.created_at)
 
     def server(self, **settings: str) -> Server:
         """One more server on the database, not started."""
@@ -130,14 +136,14 @@ class Site:
         found: list[Event] = []
         for _ in range(20):
             found += attach(self.live(server), self.ada, app_id, task_id, found[-1].id if found else last, **query)
-            if found and found[-1].data["event"] in ENDINGS:
+            if found and is_last(found[-1]):
                 return found
             time.sleep(0.1)
         raise AssertionError(f"the run does not end: {[e.data['event'] for e in found]}")
 
     def whole(self, server: Server, app_id: str, head: list[Event]) -> list[Event]:
         """All events of a run whose first ones were seen."""
-        if head[-1].data["event"] in ENDINGS:
+        if is_last(head[-1]):
             return head
         return head + self.attach(server, app_id, head[0].data["task_id"], head[-1].id)
 
@@ -195,3 +201,9 @@ def database(kind: str, folder: Path) -> Iterator[str]:
 
 
 ENDINGS = {"workflow_finished", "workflow_paused", "error"}
+
+
+def is_last(event: Event) -> bool:
+    """Whether nothing follows an event; of a flow's ``message_end``, which has a list of files, something does."""
+    name = event.data["event"]
+    return name in ENDINGS or (name == "message_end" and event.data["files"] is None)

@@ -71,7 +71,7 @@ def text_of(events: list[Event]) -> str:
     text = ""
     for event in events:
         match event.data["event"]:
-            case "message":
+            case "message" | "agent_message":
                 text += event.data["answer"]
             case "message_replace":
                 text = event.data["answer"]

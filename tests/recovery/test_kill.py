@@ -108,20 +108,22 @@ def test_a_question_that_waits_for_the_one_before_it_is_answered_after_it(
         assert events[0].data["data"]["inputs"]["sys.dialogue_count"] == turn
 
 
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
-def test_a_run_without_checkpoints_ends_with_what_it_said_and_the_code(site: MakeSite, mode: str) -> None:
+def test_an_answer_without_checkpoints_is_given_again_by_the_next_server(
+    site: MakeSite, mode: str, number: signal.Signals
+) -> None:
     from tests.engine.test_easy_modes import easy
 
-    made = site()
-    app_id, server = made.add(easy(mode, parameters={"delay_ms": 50, "chunks": 2000})), made.server()
+    made = site(DIFYSPEC_RELEASE_SECONDS="0.2")
+    app_id, server = made.add(easy(mode, parameters={"delay_ms": 20, "chunks": 100})), made.server()
     server.start()
-    reader = Reader(made, server, app_id, {"inputs": {}, "query": "go"})
+    reader = Reader(made, server, app_id, QUESTION)
     reader.wait_for(5)
-    server.end()
+    server.end(number)
     head = reader.join()
     server.start()
     whole = made.whole(server, app_id, head)
     assert [int(event.id) for event in whole] == list(range(1, len(whole) + 1))
-    last = whole[-1].data
-    assert (last["event"], last["code"], last["status"]) == ("error", "worker_lost", 500)
-    assert last["message"] == "worker_lost: The process that ran this was lost."
+    assert whole[-1].data["event"] == "message_end"
+    assert text_of(whole) == "".join(f"w{n} " for n in range(100))

@@ -183,3 +183,22 @@ def test_a_server_that_falls_silent_loses_its_run_and_tells_nothing_of_it_when_i
     assert head == whole[: len(head)], "the first server told nothing that is not in the log"
     for server in (one, other):
         assert made.attach(server, app_id, task, "0") == whole
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_carry_out_what_a_server_takes_and_each_others_runs(site: MakeSite, number: signal.Signals) -> None:
+    made = site(DIFYSPEC_CHECKPOINT_SECONDS="0.01")
+    server, one, other = made.server(DIFYSPEC_MAX_CONCURRENT_RUNS="0"), made.server(), made.server()
+    server.start()
+    one.begin("worker")
+    app_id = made.add(story("advanced-chat"))
+    reader = Reader(made, server, app_id, QUESTION)
+    reader.wait_for(12)
+    other.begin("worker")
+    one.end(number)
+    whole = reader.join()
+    check_whole(whole)
+    assert (whole[-1].data["data"]["status"], text_of(whole)) == ("succeeded", "w0 w1 w2 w3 /a-b-c")
+    other.end(signal.SIGTERM)
+    assert other.process is not None
+    assert other.process.returncode == 0
