@@ -19,7 +19,7 @@ from tests.engine.test_agents import SUM, TIME, agent
 from tests.engine.test_easy_modes import easy
 from tests.engine.test_stop import fetching
 
-SLOW = {"delay_ms": 20, "chunks": 8}
+SLOW = {"delay_ms": 80, "chunks": 8}
 SAID = "w0 w1 w2 w3 w4 w5 w6 w7 "
 MINE = {"provider_type": "api", "provider_id": "weather", "tool_name": "forecast", "enabled": True}
 
@@ -149,8 +149,9 @@ def test_a_server_that_is_told_to_stop_gives_up_what_can_begin_again_elsewhere(
 
 
 def test_a_server_that_is_told_to_stop_lets_an_answer_end_that_is_nearly_there(
-    bench: Bench, soon: Callable[..., Any]
+    bench: Bench, configure: Callable[..., None], soon: Callable[..., Any]
 ) -> None:
+    configure(release_seconds=10)
     run = bench.start(bench.app(easy("chat", parameters={"delay_ms": 50, "chunks": 10})), query="go")
     soon(lambda: stored.last_seq(run.id) >= 2)
     runs.shutdown()
