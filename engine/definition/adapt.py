@@ -1,8 +1,7 @@
-"""Mending the quirks of exported workflows, so that the engine meets one shape only.
+"""Mending the quirks of exported nodes, so that the engine meets one shape only.
 
-Exports of five years differ: notes among the nodes, containers without a start node, tool parameters in two
-places, edges to nodes long deleted, numbers where text is meant. Each function mends one of these and tells
-what it did in ``warnings``. Layout keys are kept and not looked at.
+Exports of five years differ: parts that are null or absent, tool parameters in two places, numbers where text is meant.
+Each function mends one of these and tells what it did in ``warnings``. Layout keys are kept and not looked at.
 """
 
 from __future__ import annotations
@@ -10,92 +9,75 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.definition.adapt_conditions import cases, end_of_loop
-from engine.inputs.variables import FILE_KINDS, FILE_METHODS, FILE_TYPES, whole, words
+from engine.definition.adapt_conditions import cases, comparisons, end_of_loop
+from engine.definition.adapt_failures import failures
+from engine.definition.adapt_http import request
+from engine.definition.adapt_tools import tool_parameters
+from engine.definition.typed_values import KINDS, empty, kind_of, typed
 
 Node = dict[str, Any]
 
-_PROVIDER_TYPES = ("builtin", "plugin", "api", "workflow", "app", "dataset-retrieval", "mcp")
-_INPUT_KINDS = ("mixed", "variable", "constant")
-_EMPTY: dict[str, Any] = {
-    "string": "", "secret": "", "number": 0, "integer": 0, "float": 0.0, "boolean": False, "object": {},
-}  # fmt: skip
+_AGGREGATOR: dict[str, Any] = {"output_type": "any", "variables": []}
+# What a node of a type has where an export says nothing or null.
+_ABSENT: dict[str, dict[str, Any]] = {
+    "answer": {"answer": ""},
+    "code": {"variables": [], "outputs": {}},
+    "end": {"outputs": []},
+    "llm": {"context": {"enabled": False, "variable_selector": []}},
+    "template-transform": {"variables": [], "template": ""},
+    "variable-aggregator": _AGGREGATOR,
+    "variable-assigner": _AGGREGATOR,
+}
+_OUTPUT_TYPES = (
+    "string", "number", "integer", "secret", "boolean", "object", "file", "array", "any", "array[string]",
+    "array[number]", "array[object]", "array[boolean]", "array[file]", "array[any]",
+)  # fmt: skip
 
 
 def node_data(node: Node, warnings: list[str]) -> None:
-    """Mend one node's ``data`` in place: null titles, numeric versions, tool parameters, cases, what is required now.
-
-    What an author would look for in vain is told in ``warnings``.
-    """
-    data = node["data"]
+    """Mend one node's ``data`` in place. What an author would look for in vain is told in ``warnings``."""
+    data, kind = node["data"], node["data"]["type"]
+    for key in [key for key, value in data.items() if value is None]:
+        del data[key]
     for key in ("title", "desc", "version"):
         if key in data and not isinstance(data[key], str):
-            if data[key] is None:
-                del data[key]
-            else:
-                data[key] = str(data[key])
-    for key in ("retry_config", "error_strategy", "default_value"):
-        if key in data and not data[key]:
-            del data[key]
-    if data["type"] == "tool":
-        _tool_parameters(node["id"], data, warnings)
-    if data["type"] == "if-else":
-        cases(node["id"], data, warnings)
-    if data["type"] == "loop":
-        end_of_loop(data)
-    if data["type"] == "list-operator":
-        _comparisons(data)
-    if data["type"] == "llm" and not data.get("context"):
-        data["context"] = {"enabled": False, "variable_selector": []}
+            data[key] = str(data[key])
+    for key, value in _ABSENT.get(kind, {}).items():
+        data[key] = data.get(key) or value
+    failures(node["id"], data, warnings)
+    match kind:
+        case "tool":
+            tool_parameters(node["id"], data, warnings)
+        case "if-else":
+            cases(node["id"], data, warnings)
+        case "loop":
+            end_of_loop(data)
+        case "list-operator":
+            comparisons(data)
+        case "http-request":
+            request(node["id"], data, warnings)
+        case "end":
+            _outputs(data)
+        case "variable-aggregator" | "variable-assigner":
+            _groups(data)
 
 
-def _comparisons(data: dict[str, Any]) -> None:
-    """Numbers that a list operator compares with, as the text that it wants; parts that are left out are off."""
-    for part in ("filter_by", "order_by", "limit", "extract_by"):
-        data[part] = _copy(data.get(part))
-    conditions = [_copy(one) for one in data["filter_by"].get("conditions") or [] if isinstance(one, Mapping)]
-    for one in [*conditions, data["extract_by"]]:
-        for key in ("value", "serial"):
-            if isinstance(one.get(key), int | float) and not isinstance(one[key], bool):
-                one[key] = str(one[key])
-    data["filter_by"]["conditions"] = conditions
+def _outputs(data: dict[str, Any]) -> None:
+    """The type of an output is for the editor: one that nobody knows must not fail the node."""
+    for one in data["outputs"] if isinstance(data["outputs"], list) else []:
+        if isinstance(one, dict) and one.get("value_type", "any") not in _OUTPUT_TYPES:
+            one["value_type"] = "any"
 
 
-def _tool_parameters(node: str, data: dict[str, Any], warnings: list[str]) -> None:
-    """Older exports keep parameters as ``{type, value}`` among the configurations, or as bare values."""
-    for key in ("provider_id", "provider_name", "tool_label", "tool_name"):
-        data[key] = str(data.get(key) or "")
-    if data.get("provider_type") not in _PROVIDER_TYPES:
-        data["provider_type"] = "builtin"
-    configurations = {
-        name: value for name, value in _copy(data.get("tool_configurations")).items() if value is not None
-    }
-    parameters = _copy(data.get("tool_parameters"))
-    for name, value in list(configurations.items()):
-        if isinstance(value, Mapping) and value.get("type") in _INPUT_KINDS:
-            if name not in parameters:
-                parameters[name] = dict(value)
-                warnings.append(f"The setting '{name}' of the node '{node}' was read as a tool parameter.")
-            inner = value.get("value")
-            if isinstance(inner, str | int | float):
-                configurations[name] = inner
-            elif isinstance(inner, list) and inner:
-                configurations[name] = "{{#" + ".".join(map(str, inner)) + "#}}"
-            else:
-                del configurations[name]
-    for name, value in parameters.items():
-        if not isinstance(value, Mapping):
-            kind = "mixed" if isinstance(value, str) else "constant"
-            parameters[name] = {"type": kind, "value": value}
-            read = "text" if kind == "mixed" else "a constant"
-            warnings.append(
-                f"The tool parameter '{name}' of the node '{node}' was a bare value; it was read as {read}."
-            )
-    data["tool_configurations"], data["tool_parameters"] = configurations, parameters
-
-
-def _copy(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
+def _groups(data: dict[str, Any]) -> None:
+    settings = data.get("advanced_settings")
+    if not isinstance(settings, Mapping):
+        data.pop("advanced_settings", None)
+        return
+    groups: list[Any] = settings["groups"] if isinstance(settings.get("groups"), list) else []
+    # The type of a group is for the editor too, and the engine knows fewer of them.
+    known = [{**group, "output_type": "array[any]"} if isinstance(group, Mapping) else group for group in groups]
+    data["advanced_settings"] = {**settings, "group_enabled": settings.get("group_enabled") is True, "groups": known}
 
 
 def selectors(value: Any, numbers: set[int]) -> Any:
@@ -109,42 +91,16 @@ def selectors(value: Any, numbers: set[int]) -> Any:
     return [selectors(item, numbers) for item in value]
 
 
-def start_variables(data: dict[str, Any]) -> None:
-    """Mend a start node's variables in place, so that the engine's strict reading accepts each of them.
-
-    Absent labels, options that are not text, limits that are not numbers, kinds of file nobody knows.
-    """
-    for variable in data["variables"]:
-        for key in ("label", "description"):
-            if not isinstance(variable.get(key), str):
-                variable[key] = ""
-        variable["label"] = variable["label"] or variable["variable"]
-        variable["required"] = bool(variable.get("required"))
-        variable["hide"] = bool(variable.get("hide"))
-        variable["options"] = words(variable.get("options"))
-        if "max_length" in variable:
-            variable["max_length"] = whole(variable["max_length"])
-        if variable["type"] in FILE_TYPES:
-            variable["allowed_file_types"] = _known(variable.get("allowed_file_types"), FILE_KINDS)
-            variable["allowed_file_upload_methods"] = _known(variable.get("allowed_file_upload_methods"), FILE_METHODS)
-            variable["allowed_file_extensions"] = words(variable.get("allowed_file_extensions"))
-
-
-def _known(value: Any, names: tuple[str, ...]) -> list[str]:
-    return [word for word in words(value) if word in names]
-
-
-def typed_variable(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An environment or conversation variable with all its members.
-
-    An empty value becomes its type's empty value.
-    """
-    value = item.get("value")
-    kind = item.get("value_type")
-    if not isinstance(kind, str) or not kind:
-        kind = _type_of(value)
-    if value is None or (value == "" and kind not in ("string", "secret")):
-        value = [] if kind.startswith("array") else _EMPTY.get(kind, "")
+def typed_variable(item: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
+    """An environment or conversation variable with all its members, its value as its type."""
+    kind, value = item.get("value_type"), item.get("value")
+    if kind not in KINDS:
+        kind = "array[any]" if kind == "array" else kind_of(value)
+    try:
+        value = typed(kind, value)
+    except ValueError as error:
+        warnings.append(f"The variable '{item['name']}' of type {kind} is empty at first: {error}.")
+        value = empty(kind)
     description = item.get("description")
     return {
         **item,
@@ -153,18 +109,3 @@ def typed_variable(item: Mapping[str, Any]) -> dict[str, Any]:
         "value": value,
         "description": description if isinstance(description, str) else "",
     }
-
-
-def _type_of(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    if isinstance(value, dict):
-        return "object"
-    if isinstance(value, list):
-        kinds = {_type_of(item) for item in value}
-        return (
-            f"array[{kinds.pop()}]" if len(kinds) == 1 and kinds <= {"string", "number", "boolean"} else "array[object]"
-        )
-    return "string"

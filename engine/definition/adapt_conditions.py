@@ -1,4 +1,4 @@
-"""Mending the conditions of branches and loops: numbers for text, cases without a name for how they are joined."""
+"""Mending conditions, of branches, loops and list operators: numbers are text, and what joins them is said."""
 
 from __future__ import annotations
 
@@ -51,3 +51,19 @@ def _case(case: Any) -> Any:
     named = {"case_id": word(case["case_id"])} if "case_id" in case else {}
     operator = case.get("logical_operator") or "and"
     return {**case, **named, "logical_operator": operator, "conditions": _conditions(case.get("conditions"))}
+
+
+def comparisons(data: dict[str, Any]) -> None:
+    """Mend a list operator in place: numbers that it compares with are text; parts that are left out are off."""
+    for part in ("filter_by", "order_by", "limit", "extract_by"):
+        data[part] = _mapping(data.get(part))
+    conditions = [_mapping(one) for one in data["filter_by"].get("conditions") or [] if isinstance(one, Mapping)]
+    for one in [*conditions, data["extract_by"]]:
+        for key in ("value", "serial"):
+            if isinstance(one.get(key), int | float) and not isinstance(one[key], bool):
+                one[key] = str(one[key])
+    data["filter_by"]["conditions"] = conditions
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}

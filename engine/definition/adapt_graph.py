@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any
 
 from engine.inputs.variables import word
@@ -10,6 +10,8 @@ from engine.inputs.variables import word
 Node = dict[str, Any]
 Edge = dict[str, Any]
 
+_SUCCESS = "success-branch"
+_BRANCHES = ("if-else", "question-classifier", "human-input")
 _CONTAINERS = {"iteration": ("iteration_id", "isInIteration"), "loop": ("loop_id", "isInLoop")}
 
 
@@ -60,8 +62,11 @@ def _first_child(children: list[Node], edges: list[Edge], start_type: str) -> No
     return next((child for child in children if child["id"] not in reached), None)
 
 
-def tidy_edges(edges: list[Any], ids: set[str], warnings: list[str]) -> list[Edge]:
-    """The edges that join two nodes that are there, each once, with a handle and an id of its own."""
+def tidy_edges(edges: list[Any], kinds: Mapping[str, str], warnings: list[str]) -> list[Edge]:
+    """The edges that join two nodes that are there, each once, with a handle and an id of its own.
+
+    ``kinds`` are the types of the nodes by their ids.
+    """
     kept: list[Edge] = []
     seen: set[tuple[str, str, str]] = set()
     names: set[str] = set()
@@ -70,7 +75,7 @@ def tidy_edges(edges: list[Any], ids: set[str], warnings: list[str]) -> list[Edg
             warnings.append(f"workflow.graph.edges[{index}] names no source and target; it was left out.")
             continue
         edge = {**edge, "source": str(edge["source"]), "target": str(edge["target"])}
-        missing = [end for end in (edge["source"], edge["target"]) if end not in ids]
+        missing = [end for end in (edge["source"], edge["target"]) if end not in kinds]
         if missing:
             warnings.append(
                 f"workflow.graph.edges[{index}] refers to the missing node '{missing[0]}'; it was left out."
@@ -78,6 +83,8 @@ def tidy_edges(edges: list[Any], ids: set[str], warnings: list[str]) -> list[Edg
             continue
         handle = edge.get("sourceHandle")
         edge["sourceHandle"] = "source" if handle is None else word(handle)
+        if edge["sourceHandle"] == _SUCCESS and kinds[edge["source"]] not in _BRANCHES:
+            edge["sourceHandle"] = "source"  # another name for the way of a node that may fail and did not
         join = (edge["source"], edge["sourceHandle"], edge["target"])
         if join in seen:
             continue

@@ -8,6 +8,7 @@ from engine.definition.adapt import typed_variable
 from engine.definition.config_document import config_warnings, mail_warnings, moderation_warnings, speech_warnings
 from engine.definition.error import Problem
 from engine.definition.graph_document import graph, input_variable
+from engine.definition.graph_warnings import unknown_references
 
 _STRATEGIES = ("function_call", "react")
 
@@ -24,16 +25,18 @@ def workflow(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[str,
         warnings += moderation_warnings(features) + speech_warnings(features)
     drawn = graph(body.get("graph"), warnings)
     warnings += mail_warnings(drawn["nodes"])
-    return {
+    document = {
         "mode": mode,
         "graph": drawn,
         "features": features if isinstance(features, dict) else {},
-        "environment_variables": _named(body, "environment_variables"),
-        "conversation_variables": _named(body, "conversation_variables"),
+        "environment_variables": _named(body, "environment_variables", warnings),
+        "conversation_variables": _named(body, "conversation_variables", warnings),
     }
+    warnings += unknown_references(document)
+    return document
 
 
-def _named(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def _named(body: dict[str, Any], key: str, warnings: list[str]) -> list[dict[str, Any]]:
     items = body.get(key) or []
     if not isinstance(items, list):
         raise Problem("This must be a list", "workflow", key)
@@ -44,7 +47,7 @@ def _named(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
         if item["name"] in names:
             raise Problem(f"The variable '{item['name']}' is given twice", "workflow", key, index, "name")
         names.add(item["name"])
-    return [typed_variable(item) for item in items]
+    return [typed_variable(item, warnings) for item in items]
 
 
 def model_config(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[str, Any]:

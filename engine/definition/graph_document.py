@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.definition.adapt import node_data, selectors, start_variables
+from engine.definition.adapt import node_data, selectors
 from engine.definition.adapt_graph import containers, tidy_edges
+from engine.definition.adapt_inputs import start_variables
 from engine.definition.config_document import agent_tools, unknown_tools
 from engine.definition.error import Path, Problem
+from engine.definition.graph_scopes import settle, within
+from engine.definition.graph_warnings import circle
 from engine.inputs import object_schema
 from engine.inputs.variables import TYPES, schema_object
 
@@ -32,9 +35,16 @@ def graph(value: Any, warnings: list[str]) -> dict[str, Any]:
     if not isinstance(edges, list):
         raise Problem("This must be a list", "workflow", "graph", "edges")
     nodes = _nodes(value["nodes"], warnings)
-    kept = tidy_edges(edges, {node["id"] for node in nodes}, warnings)
+    settle(nodes, NODE_TYPES, warnings)
+    kept = within(tidy_edges(edges, _kinds(nodes), warnings), nodes, warnings)
     containers(nodes, kept, warnings)
-    return {"nodes": nodes, "edges": tidy_edges(kept, {node["id"] for node in nodes}, warnings)}
+    kept = tidy_edges(kept, _kinds(nodes), warnings)
+    warnings += circle(kept)
+    return {"nodes": nodes, "edges": kept}
+
+
+def _kinds(nodes: list[dict[str, Any]]) -> dict[str, str]:
+    return {node["id"]: node["data"]["type"] for node in nodes}
 
 
 def _nodes(values: list[Any], warnings: list[str]) -> list[dict[str, Any]]:

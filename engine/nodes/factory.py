@@ -46,6 +46,13 @@ class DifyNodeFactory(NodeFactory):
     def create_node(self, node_config: Any) -> Node[Any]:
         """Make a node with its services."""
         kind, data = self._choose(node_config)
+        try:
+            return self._make(node_config, kind, data)
+        except (ValueError, TypeError) as error:
+            # Some of what a node checks it checks only as it is made.
+            return self._make(node_config, *_stand_in(node_config, self.init_params.graph_config, _incomplete(error)))
+
+    def _make(self, node_config: Any, kind: Kind, data: Any) -> Node[Any]:
         options: dict[str, Any] = {
             "node_id": node_config["id"],
             "data": data,
@@ -75,15 +82,26 @@ def _choose(node_config: Any, graph_config: Mapping[str, Any]) -> tuple[Kind, An
             retry.max_retries = min(retry.max_retries, _MAX_RETRIES)
             retry.retry_interval = min(retry.retry_interval, _MAX_RETRY_MS)
             return kind, checked
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "data"
-            # A choice is told by its values, not by the names that Python has for them.
-            told = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", first["msg"])
-            reason = f"The node is not complete: {where}: {told}"
         except (ValueError, TypeError) as error:
-            reason = f"The node is not complete: {error}"
-    stand_in = data.model_copy(update={"unavailable_reason": reason})
+            reason = _incomplete(error)
+    return _stand_in(node_config, graph_config, reason)
+
+
+def _incomplete(error: Exception) -> str:
+    """Why a node's data cannot be used, in words: where, what is wrong, which values there are."""
+    if not isinstance(error, ValidationError):
+        return f"The node is not complete: {error}"
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "data"
+    # A choice is told by its values, not by what Python calls them, and always in one order.
+    told = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", first["msg"].removeprefix("Value error, "))
+    told = re.sub(r"frozenset\(\{(.*?)\}\)", lambda found: ", ".join(sorted(found[1].split(", "))), told)
+    return f"The node is not complete: {where}: {told}"
+
+
+def _stand_in(node_config: Any, graph_config: Mapping[str, Any], reason: str) -> tuple[Kind, Any]:
+    """A node that fails with the reason when it is reached; one that owns others is a container still."""
+    stand_in = node_config["data"].model_copy(update={"unavailable_reason": reason})
     owns = any(node_config["id"] in _owners(node) for node in graph_config["nodes"])
     chosen: type[Node[Any]] = UnavailableContainer if owns else UnavailableNode
     return Kind(chosen), chosen.validate_node_data(stand_in)

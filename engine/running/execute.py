@@ -25,13 +25,14 @@ from engine.forms.mails import Outgoing
 from engine.nodes import text_forms
 from engine.running import dispatch_cache
 from engine.running.gate import Gate
-from engine.running.graph import GraphRefused, build, graph_of
+from engine.running.graph import GraphRefused, build
 from engine.running.live import LiveRun
 from engine.running.node_services import node_services
 from engine.running.progress import EngineProgress
 from engine.running.publisher import Publisher
 from engine.running.saved import Saved
 from engine.running.standstill import Pauses, Standstill
+from engine.running.taking_part import graph_of
 from engine.running.workplace import Workplace
 from store import forms, workspaces
 

@@ -25,6 +25,7 @@ from engine.nodes.factory import DifyNodeFactory
 from engine.nodes.services import Services
 from engine.running.context import RunContext
 from engine.running.inline import tell_layers_only, work_inline
+from engine.running.taking_part import graph_of, start_of
 
 _EMPTY: dict[str, Any] = {"number": 0, "object": {}, "boolean": False}
 _PARALLEL_WORKERS = 4
@@ -39,7 +40,7 @@ def build(
 ) -> Engine:
     """Return an engine ready to run, from the beginning or from a saved state. Raises `GraphRefused`."""
     graph_config = graph_of(context.document)
-    start = next((n["id"] for n in graph_config["nodes"] if n["data"].get("type") == "start"), None)
+    start = start_of(graph_config["nodes"])
     if start is None:
         raise GraphRefused("The workflow has no start node")
     if saved is None:
@@ -67,15 +68,6 @@ def build(
     if workers == 1:
         work_inline(engine)
     return engine
-
-
-def graph_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nodes that take part and the edges between them."""
-    graph = document["graph"]
-    nodes = [node for node in graph["nodes"] if (node.get("data") or {}).get("type")]
-    ids = {node["id"] for node in nodes}
-    edges = [edge for edge in graph.get("edges") or [] if edge["source"] in ids and edge["target"] in ids]
-    return {"nodes": nodes, "edges": edges}
 
 
 def workers_for(graph: Mapping[str, Any], models: ModelTable) -> int:

@@ -144,7 +144,8 @@ OLD: dict[str, Old] = {
     "an aggregator called assigner": Old(
         flow(node("either", "variable-assigner", output_type="string", variables=[["gone", "x"], ["start", "text"]]),
              output=["either", "output"]),
-        outputs={"out": "bee"},
+        ("The node 'either' refers to 'gone.x', which this app does not have.",),
+        {"out": "bee"},
     ),
     "numbers for ids": Old(
         flow(shout(1711, ("start", "text")),
@@ -184,5 +185,90 @@ OLD: dict[str, Old] = {
                   authorization={"type": "no-auth", "config": None}, body={"type": "json", "data": '{"a": 1}'},
                   timeout={"max_connect_timeout": 0})),
         error="loopback address",
+    ),
+    "a strategy and attempts that are none": Old(
+        flow(shout(error_strategy="none", default_value=None, retry_config={"retry_enabled": True, "max_retries": ""}),
+             output=["shout", "output"]),
+        outputs={"out": "bee!"},
+    ),
+    "a strategy that nobody knows": Old(
+        flow(shout(error_strategy="ignore"), output=["shout", "output"]),
+        ("The node 'shout' has an unknown error strategy, 'ignore'; it has none now.",),
+        {"out": "bee!"},
+    ),
+    "success by the name of a branch": Old(
+        flow(shout(error_strategy="fail-branch"), edges=join("start>shout", "shout:success-branch>end"),
+             output=["shout", "output"]),
+        outputs={"out": "bee!"},
+    ),
+    "default values for a branch": Old(
+        flow(node("way", "if-else", error_strategy="default-value", default_value=[],
+                  cases=[{"case_id": "true", "logical_operator": "and", "conditions": [CONDITION]}]),
+             edges=join("start>way", "way:true>end"), output=["way", "result"]),
+        ("The node 'way' decides on a branch, so default values were left out.",),
+        {"out": True},
+    ),
+    "an output of no type, and parts that are null": Old(
+        flow(node("shout", "template-transform", template=None, variables=None),
+             node("words", "code", code_language="python3", code="def main(): return {}", variables=None, outputs=None),
+             node("last", "end", outputs=[{"variable": "out", "value_type": "", "value_selector": ["start", "text"]}])),
+        outputs={"out": "bee"},
+    ),
+    "groups of a type for the editor": Old(
+        flow(node("either", "variable-aggregator", variables=[], advanced_settings={
+                "group_enabled": True, "groups": [{"group_name": "one", "output_type": "any",
+                                                   "variables": [["start", "text"]]}]}),
+             output=["either", "one", "output"]),
+        outputs={"out": "bee"},
+    ),
+    "a form of lines": Old(
+        flow(node("call", "http-request", method="POST", url="http://127.0.0.1:9/", headers=None, params=None,
+                  body={"type": "form-data", "data": "a:1\nb: 2"}, timeout={"connect": 0.5, "read": ""})),
+        ("The body of the node 'call' was lines of text; each was read as a field of the form.",),
+        error="loopback address",
+    ),
+    "variables whose values are text": Old(
+        {**flow(output=["env", "number"]), "workflow": {
+            "graph": flow(output=["env", "list"])["workflow"]["graph"],
+            "environment_variables": [
+                {"name": "list", "value_type": "array[number]", "value": "[1, 2.5]"},
+                {"name": "number", "value_type": "number", "value": "many"},
+            ]}},
+        ("The variable 'number' of type number is empty at first: 'many' is no number.",),
+        {"out": [1, 2.5]},
+    ),
+    "edges past a container": Old(
+        flow(*ITERATION, output=["it", "output"], edges=join("start>words", "words>it", "it>end", "inner>end",
+                                                             "words>inner")),
+        ("The edge from 'inner' to 'end' leads out of 'it', past the container; it was left out.",
+         "The edge from 'words' to 'inner' leads into 'it', past the container; it was left out.",
+         "The iteration 'it' had no start node; one was added."),
+        {"out": ["a!", "b!"]},
+    ),
+    "a node in a container that is gone": Old(
+        flow(shout(isInLoop=True, loop_id="gone"), output=["shout", "output"]),
+        ("The node 'shout' is in 'gone', which is no container; it was taken out.",),
+        {"out": "bee!"},
+    ),
+    "forgotten nodes that lead into the flow": Old(
+        flow(shout(), shout("left"), shout("over"), output=["shout", "output"],
+             edges=join("start>shout", "shout>end", "left>over", "over>left", "over>end")),
+        ("The nodes left → over → left form a circle: if the start leads there, every run fails.",),
+        {"out": "bee!"},
+    ),
+    "a circle": Old(
+        flow(shout(), shout("again"), edges=join("start>shout", "shout>again", "again>shout", "again>end")),
+        ("The nodes shout → again → shout form a circle: if the start leads there, every run fails.",),
+        error="the graph contains a cycle: shout -> again -> shout",
+    ),
+    "references to what is not there": Old(
+        flow(node("told", "template-transform", template="{{ a }}|{{ b }}", variables=[
+                {"variable": "a", "value_selector": ["start", "gone"]},
+                {"variable": "b", "value_selector": ["env", "GONE"]}]),
+             node("off", "variable-aggregator", variables=[["start", "text"]], context={
+                "enabled": False, "variable_selector": ["gone", "x"]}),
+             output=["off", "output"]),
+        ("The node 'told' refers to 'start.gone', 'env.GONE', which this app does not have.",),
+        {"out": "bee"},
     ),
 }  # fmt: skip
