@@ -166,7 +166,7 @@ OLD: dict[str, Old] = {
         flow(node("llm", "llm", model={**MODEL, "mode": "completion"}, prompt_template={"text": "{{#start.text#}}"},
                   variables=[], context={"enabled": False, "variable_selector": []}, vision={"enabled": False}),
              output=["llm", "text"]),
-        outputs={"out": "echo: \nbee"},  # what a person asked comes before the prompt; nobody asked
+        outputs={"out": "echo: bee"},
     ),
     "a classifier with a selector and topics": Old(
         flow(node("sort", "question-classifier", model=MODEL, query_variable_selector=["start", "text"], topics=[],
