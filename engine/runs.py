@@ -140,7 +140,7 @@ async def batches(
     if after is None:
         closing, hidden = await asyncio.to_thread(reading.opening, run_id, snapshot)
         if closing:
-            yield closing
+            yield await _relinked(run_id, closing)
             return
         after = 0 if snapshot else hidden
     source = reading.batches(chosen, run_id, after, chosen.config.ping_seconds, through_pauses)
@@ -148,7 +148,20 @@ async def batches(
         fill = chosen.place.links.fill
         shown = [(seq, fill(text)) for seq, text in batch if seq > hidden or not reading.is_pause(text)]
         if shown or not batch:
-            yield shown
+            yield await _relinked(run_id, shown)
+
+
+async def _relinked(run_id: str, batch: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Events, of which some may be old, with links to the run's files that open."""
+    store = files.current()
+    if not any(store.links.has_old(text) for _, text in batch):
+        return batch
+
+    def fresh() -> list[tuple[int, str]]:
+        run = rows.begun(run_id)
+        return [(seq, store.relinked(text, run, run.app_id)) for seq, text in batch]
+
+    return await asyncio.to_thread(fresh)
 
 
 def shutdown() -> None:

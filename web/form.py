@@ -9,7 +9,7 @@ from flask import Blueprint, Response, get_template_attribute, make_response, re
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from engine.forms import answering
+from engine.forms import answering, showing
 from store.forms import Form
 from store.refusal import Refusal
 from web import form_answer, guard, markdown
@@ -61,7 +61,7 @@ def submit(token: str) -> ResponseReturnValue:
 
 
 def _page(form: Form, refusal: Refusal | None = None) -> Response:
-    told = form.definition
+    told = showing.definition(form)
     wrong = form_answer.wrong(told, refusal) if refusal else {}
     shown = fields(told, request.form, wrong)
     content, rest = _placed(told["form_content"], shown)

@@ -7,8 +7,10 @@ for ever. It is the permission: whoever has the link may fetch the file.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 
-from itsdangerous import BadSignature, TimestampSigner
+from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
 from store import clock
 
@@ -26,6 +28,7 @@ class FileLinks:
     def __init__(self, secret: str, api_url: str, seconds: int) -> None:
         self._signer = _Signer(secret, salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256)
         self._api_url, self._seconds = api_url.rstrip("/"), seconds
+        self._link = re.compile(re.escape(f"{self._api_url}/files/") + r"([0-9a-f-]{36})\?sign=([\w-]+\.[\w-]+)")
 
     def url(self, file_id: str) -> str:
         """An absolute link to a file's content."""
@@ -39,3 +42,26 @@ class FileLinks:
         except BadSignature:
             return False
         return True
+
+    def has_old(self, text: str) -> bool:
+        """Whether a text has links that have expired, or have less than half of their time left."""
+        return "?sign=" in text and any(self._is_old(*found) for found in self._link.findall(text))
+
+    def renewed(self, text: str, may: Callable[[str], bool]) -> str:
+        """The text with fresh links for old ones to files of which ``may`` (by id) is true."""
+
+        def fresh(found: re.Match[str]) -> str:
+            file_id = found[1]
+            return self.url(file_id) if self._is_old(file_id, found[2]) and may(file_id) else found[0]
+
+        return self._link.sub(fresh, text)
+
+    def _is_old(self, file_id: str, sign: str) -> bool:
+        # What was never signed here is no link of ours, however old.
+        try:
+            self._signer.unsign(f"{file_id}.{sign}", max_age=self._seconds // 2)
+        except SignatureExpired:
+            return True
+        except BadSignature:
+            return False
+        return False

@@ -18,7 +18,7 @@ from store.app_row import App
 from store.caller import Caller
 from store.clock import current as clock
 from store.clock import current_ids
-from store.files import StoredFile, Uploader
+from store.files import Owner, StoredFile, Uploader
 from store.refusal import Refusal
 
 logger = logging.getLogger(__name__)
@@ -100,6 +100,12 @@ class Files:
     def linked(self, file_id: str, sign: str) -> StoredFile | None:
         """The file that a link leads to; None for a link that is wrong, or too old."""
         return files.for_link(file_id) if self.links.opens(file_id, sign) else None
+
+    def relinked(self, text: str, owner: Owner, app_id: str) -> str:
+        """What a run or a form said some time ago, with links that open: those of the owner's files for this app."""
+        if not self.links.has_old(text):
+            return text
+        return self.links.renewed(text, lambda file_id: files.visible(owner, app_id, file_id) is not None)
 
     def sweep(self) -> int:
         """Delete the files whose time is over, and bytes that belong to no file; returns how many."""

@@ -1,5 +1,5 @@
 """Asking people in the middle of a run.
 
-`node` asks, `desk` keeps what a run has asked, `answering` shows the form to who has its link, checks the answer
+`node` asks, `desk` keeps what a run has asked, `showing` is what its readers see, `answering` checks the answer
 (`values`, `files`) and lets the run go on; `mails` and `mailer` bring the link to people.
 """

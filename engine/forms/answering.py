@@ -1,4 +1,4 @@
-"""Showing a form to who has its token, checking the answer, and letting the run go on with it.
+"""Finding a form for who has its token, checking the answer, and letting the run go on with it.
 
 Both doors, the API and the page, come through here (behaviour-runs §11.5 and §11.6).
 """
@@ -60,18 +60,6 @@ def answerer(token: str) -> str:
     """Say who has this link: the address that it was sent to, or whoever has it."""
     found = mails.sent_to(sha256(token))
     return f"email:{found[1]}" if found else "link"
-
-
-def shown(form: Form) -> dict[str, Any]:
-    """Return what is told of a form that waits (contract: ``HumanInputForm``)."""
-    told = form.definition
-    return {
-        "form_content": told["form_content"],
-        "inputs": told["inputs"],
-        "resolved_default_values": told["resolved_default_values"],
-        "user_actions": told["actions"],
-        "expiration_time": told["expiration_time"],
-    }
 
 
 def submit(

@@ -83,13 +83,13 @@ def _empty(item: Mapping[str, Any]) -> bool:
 
 
 def _address(item: Mapping[str, Any]) -> str:
-    """An absolute http or https address without blanks or control characters."""
+    """An absolute http or https address without blanks or control characters; its scheme in lower case."""
     value = item.get("url") or item.get("remote_url")
     if isinstance(value, str) and not any(letter <= " " or letter == "\x7f" for letter in value):
         try:
             parts = urlsplit(value)
             if parts.scheme in ("http", "https") and parts.hostname:
-                return value
+                return parts.scheme + value[len(parts.scheme) :]
         except ValueError:
             pass
     raise InputProblem("Invalid file url", "file_shape")

@@ -7,6 +7,7 @@ by ``dify_model_identity``. It has no link: links expire, so one is made each ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -46,7 +47,8 @@ def attached(app_id: str, owner: Owner, document: Mapping[str, Any], given: Any)
     if variable is None or not given:
         return []
     try:
-        items = check_file_list(variable, given)
+        # How many there may be is said in the words of this list, when those that say nothing have gone.
+        items = check_file_list(replace(variable, max_length=None), given)
     except InputProblem as problem:
         _refuse(problem.message, problem.type, ("body", "files"))
     return several(app_id, owner, variable, items, ("body", "files"))

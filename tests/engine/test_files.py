@@ -7,6 +7,7 @@ import http.server
 import io
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +17,7 @@ from typing import Any, ClassVar
 import pytest
 
 from engine.files import service as engine_files
-from engine.forms import answering
+from engine.forms import answering, showing
 from engine.models.echo import EchoModel
 from store import files as stored
 from store import forms
@@ -24,7 +25,10 @@ from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
 from tests.engine.forms import answer, ask, token_of, waiting
 from tests.engine.graphs import document, edge, end, llm, node, template
+from tests.engine.test_human_input import Later, later
 from tests.engine.web_server import listening
+
+__all__ = ["later"]
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 8
 MARK = "__dify__file__"
@@ -127,6 +131,49 @@ def test_a_file_is_shown_with_a_link_that_opens(bench: Bench) -> None:
         assert found.id == file_id == shown["related_id"]
 
 
+def opens(url: str) -> bool:
+    path, sign = url.split("?sign=")
+    return engine_files.current().linked(path.rsplit("/", 1)[1], sign) is not None
+
+
+def links(told: Any) -> list[str]:
+    return re.findall(r"http://[^ )\"\\]+[?]sign=[\w.-]+", json.dumps(told))
+
+
+def test_what_a_run_told_long_ago_has_links_that_open_and_only_to_its_owners_files(bench: Bench, later: Later) -> None:
+    said = {"variable": "said", "type": "paragraph", "label": "Said"}
+    app = bench.app(flow([one_file(), said], out={"doc": ["start", "doc"], "said": ["start", "said"]}))
+    theirs = engine_files.current().links.url(upload(bench, app, caller=make_caller("bob@mail.example", "Bob")))
+    run = bench.start(app, {"doc": local(upload(bench, app)), "said": f"see {theirs}"})
+    first = bench.events(run)
+    later.ahead = timedelta(minutes=29)
+    assert bench.events(run) == first, "what opens for long stays as it was"
+    later.ahead = timedelta(hours=2)
+    assert not any(opens(url) for url in links(first))
+    for events in (bench.events(run), bench.events(run, None)):
+        shown = events[-1]["data"]
+        assert opens(shown["outputs"]["doc"]["url"])
+        assert shown["files"] == [shown["outputs"]["doc"]]
+        assert shown["outputs"]["said"] == f"see {theirs}"
+    assert bench.events(run)[:-1] != first[:-1]
+
+
+def test_a_form_that_waits_longer_than_links_last_shows_its_files(bench: Bench, later: Later) -> None:
+    start = node("start", "start", variables=[one_file()])
+    comment = {"type": "paragraph", "output_variable_name": "comment", "default": {"type": "variable",
+               "selector": ["say", "output"], "value": None}}  # fmt: skip
+    asks = ask(content="Read {{#start.doc#}}.", inputs=[comment])
+    nodes = [start, template("say", "About {{ doc.url }}", doc=["start", "doc"]), asks, end()]
+    app = bench.app(document(nodes, [edge("start", "say"), edge("say", "review"), edge("review", "end", "approve")]))
+    run = bench.start(app, {"doc": local(upload(bench, app))})
+    token = token_of(bench.events(run))
+    later.ahead = timedelta(minutes=59)
+    told = showing.shown(answering.open_form(token))
+    assert len(links(told)) == 2
+    later.ahead = timedelta(minutes=61)
+    assert all(opens(url) for url in links(told)), "half of their time is left when they are shown"
+
+
 def test_unused_uploads_have_a_quota_that_used_ones_leave(bench: Bench, configure: Callable[..., None]) -> None:
     configure(files=_with(quota_bytes=20))
     app = bench.app(PASS)
@@ -217,7 +264,8 @@ def test_attached_files_are_sys_files_where_the_feature_is_on_and_nothing_elsewh
     assert refused(bench, on, files=[item, local("0d0f7a36-9d5e-4b53-9f0a-1f4b9b9f2d11")])["loc"] == [
         "body", "files", 1, "upload_file_id",
     ]  # fmt: skip
-    assert "files" in refused(bench, on, files=[item] * 3)["loc"]
+    many = refused(bench, on, files=[item] * 3)
+    assert (many["loc"], many["message"]) == (["body", "files"], "Number of files exceeds the maximum limit 2")
     assert refused(bench, on, files=[local(upload(bench, on, "a.png", PNG))])["loc"] == ["body", "files", 0]
     assert bench.events(bench.start(off, files=[item, {"transfer_method": "remote_url"}]))[-1]["data"]["outputs"] == {
         "files": []
@@ -235,6 +283,8 @@ def test_a_remote_file_is_described_from_its_address_or_by_its_server(
     assert (plain["filename"], plain["type"], plain["extension"]) == ("my cat.PNG", "image", ".png")
     assert plain["url"] == plain["remote_url"] == f"{web}/pics/my%20cat.PNG?x=1"
     assert _Web.seen == []  # the name said enough
+    loud = bench.events(bench.start(app, {"doc": remote(f"HTTP{web[4:]}/A.PNG")}))[-1]["data"]["outputs"]["doc"]
+    assert loud["url"] == f"{web}/A.PNG"
     asked = bench.events(bench.start(app, {"doc": remote(f"{web}/named")}))[-1]["data"]["outputs"]["doc"]
     assert (asked["filename"], asked["mime_type"], asked["size"]) == ("cat.png", "image/png", len(PNG))
     assert [call[0] for call in _Web.seen] == ["HEAD"]

@@ -16,7 +16,7 @@ import pytest
 
 import store.clock
 from engine import runs
-from engine.forms import answering
+from engine.forms import answering, showing
 from store import conversations, forms
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
@@ -451,7 +451,7 @@ def test_secrets_and_tokens_are_nowhere_in_the_store(bench: Bench, tmp_path: Pat
     events = bench.events(run)
     token = token_of(events)
     assert secret not in json.dumps(events)
-    assert secret not in json.dumps(answering.shown(answering.open_form(token)))
+    assert secret not in json.dumps(showing.shown(answering.open_form(token)))
     database = sqlite3.connect(tmp_path / "state.db")
     for table in ("events", "forms", "checkpoints", "runs"):
         held = json.dumps(database.execute(f"SELECT * FROM {table}").fetchall())
