@@ -9,6 +9,7 @@ from flask import Blueprint, Response, get_template_attribute, make_response, re
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
+from engine.files import service as files
 from engine.forms import answering, showing
 from store.forms import Form
 from store.refusal import Refusal
@@ -91,7 +92,7 @@ def _placed(content: str, shown: Mapping[str, Field]) -> tuple[Markup, list[Fiel
         # A second place of the same field only speaks of it.
         return str(Markup("<em>{}</em>").format(label(name))) if name in shown else ""
 
-    return markdown.render(content, place), list(left.values())
+    return markdown.render(content, place, files.current().links.is_open), list(left.values())
 
 
 def _gone(refusal: Refusal) -> Response:

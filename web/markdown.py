@@ -1,8 +1,8 @@
 """The text of a form, Markdown (CommonMark, with tables and struck text), as HTML that can do no harm.
 
 It is written by the author of an app, but what a model or a stranger said may stand in it. So: HTML in it stays
-words; a link leads to ``http``, ``https`` or ``mailto`` only, and out of this page; an image is a link, since
-nothing is loaded from elsewhere.
+words; a link leads to ``http``, ``https`` or ``mailto`` only, and out of this page; an image is shown if it is one of
+this server's files, else it is a link, since nothing is loaded from elsewhere.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _LOWER = {"h1": "h2", "h2": "h3", "h3": "h4", "h4": "h5", "h5": "h6"}
 Place = Callable[[str], str]
 
 
-def render(text: str, place: Place) -> Markup:
+def render(text: str, place: Place, is_ours: Callable[[str], bool] = lambda url: False) -> Markup:
     """Return the text as HTML. ``place`` gives the HTML of what ``{{#$output.name#}}`` marks; it is called once
     for each mark that is shown, in order: those in code, and in the words of links and images, stay words. A text
-    of more than ``MOST`` characters is shown as it is.
+    of more than ``MOST`` characters is shown as it is. ``is_ours`` says which addresses are files of this server.
     """
     if len(text) > MOST:
         return Markup('<div class="text">{}</div>').format(_plain(text, place))
-    return Markup(_MARKDOWN.render(text, {"place": place}))  # noqa: S704 - the renderer escapes what is not its own
+    return Markup(_MARKDOWN.render(text, {"place": place, "is_ours": is_ours}))  # noqa: S704 - the renderer escapes what is not its own
 
 
 def _plain(text: str, place: Place) -> Markup:
@@ -61,14 +61,12 @@ class _Html(RendererHTML):
 
     def image(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
         image = tokens[at]
-        words = self.renderInlineAsText(image.children, options, env) or str(image.attrs["src"])
+        words = self.renderInlineAsText(image.children, options, env)
+        url = str(image.attrs["src"])
+        shown = Markup('<img src="{}" alt="{}">').format(url, words) if env["is_ours"](url) else escape(words or url)
         if env.get("is_link"):
-            return str(escape(words))
-        return str(
-            Markup('<a href="{}" rel="noopener noreferrer nofollow" target="_blank">{}</a>').format(
-                image.attrs["src"], words
-            )
-        )
+            return str(shown)
+        return str(Markup('<a href="{}" rel="noopener noreferrer nofollow" target="_blank">{}</a>').format(url, shown))
 
     def form_field(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
         shown: str = env["place"](tokens[at].content)

@@ -43,6 +43,11 @@ class FileLinks:
             return False
         return True
 
+    def is_open(self, url: str) -> bool:
+        """Whether an address is a link of this server that opens a file now."""
+        found = self._link.fullmatch(url)
+        return found is not None and self.opens(found[1], found[2])
+
     def has_old(self, text: str) -> bool:
         """Whether a text has links that have expired, or have less than half of their time left."""
         return "?sign=" in text and any(self._is_old(*found) for found in self._link.findall(text))

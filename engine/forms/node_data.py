@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from graphon.entities.base_node_data import BaseNodeData
 from graphon.enums import BuiltinNodeTypes, NodeType
-from pydantic import AliasChoices, BaseModel, Field, field_validator
+from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
 Selector = list[str]
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,29}$")]
 SECONDS = {"hour": 3600, "day": 86400}
 
 
-class Source(BaseModel):
+class _Part(BaseModel):
+    """Null stands for what was left out: editors write either."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _present(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: member for name, member in value.items() if member is not None}
+
+
+class Source(_Part):
     """Where a default or the options of a select come from: written down, or a variable's value."""
 
     type: Literal["constant", "variable"] = "constant"
@@ -21,7 +33,7 @@ class Source(BaseModel):
     value: Any = None
 
 
-class FormField(BaseModel):
+class FormField(_Part):
     """One field; which of the members matter depends on its type."""
 
     type: Literal["paragraph", "select", "file", "file-list"]
@@ -33,13 +45,8 @@ class FormField(BaseModel):
     allowed_file_upload_methods: list[str] = []
     number_limits: int = Field(0, ge=0)
 
-    @field_validator("allowed_file_types", "allowed_file_extensions", "allowed_file_upload_methods", mode="before")
-    @classmethod
-    def _absent(cls, value: Any) -> Any:
-        return [] if value is None else value
 
-
-class UserAction(BaseModel):
+class UserAction(_Part):
     """One button; its id names the edge that the run leaves by."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=20)]
@@ -47,7 +54,7 @@ class UserAction(BaseModel):
     button_style: Literal["primary", "default", "accent", "ghost"] = "default"
 
 
-class Recipient(BaseModel):
+class Recipient(_Part):
     """A member of the workspace by account, or an address."""
 
     type: str = ""
@@ -55,14 +62,14 @@ class Recipient(BaseModel):
     email: str | None = None
 
 
-class Recipients(BaseModel):
+class Recipients(_Part):
     """Who is sent a mail; the group is all members of the workspace."""
 
     include_bound_group: bool = Field(False, validation_alias=AliasChoices("include_bound_group", "whole_workspace"))
     items: list[Recipient] = []
 
 
-class MailText(BaseModel):
+class MailText(_Part):
     """What a mail says, and to whom; ``{{#url#}}`` in the body becomes the link."""
 
     recipients: Recipients = Field(default_factory=lambda: Recipients.model_validate({}))
@@ -70,7 +77,7 @@ class MailText(BaseModel):
     body: str = ""
 
 
-class Delivery(BaseModel):
+class Delivery(_Part):
     """One way the form reaches people. ``webapp`` makes a link in the events, ``email`` one for each address."""
 
     type: str = ""
@@ -83,7 +90,7 @@ class Delivery(BaseModel):
         return MailText.model_validate(self.config or {})
 
 
-class HumanInputData(BaseNodeData):
+class HumanInputData(_Part, BaseNodeData):
     """Checked when the node is made: a node that asks nonsense fails when it is reached, with the member named."""
 
     type: NodeType = BuiltinNodeTypes.HUMAN_INPUT

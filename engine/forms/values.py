@@ -97,5 +97,6 @@ def _refuse(message: str, kind: str, loc: list[str], hint: str | None = None) ->
     raise Refusal("invalid_form_data", message, hint=hint, details=[{"type": kind, "loc": loc, "msg": message}])
 
 
-def _one_of(words: Iterable[str]) -> str:
-    return f"Send one of: {', '.join(words)}."[:300]
+def _one_of(words: Iterable[str]) -> str | None:
+    told = ", ".join(words)
+    return f"Send one of: {told}."[:300] if told else None

@@ -162,6 +162,16 @@ def test_a_value_that_does_not_fit_its_field_is_refused(bench: Bench, field: Any
     assert waiting(run.id)
 
 
+def test_null_stands_for_what_was_left_out(bench: Bench) -> None:
+    choice = {"type": "select", "output_variable_name": "choice", "option_source": None}
+    scans = {"type": "file-list", "output_variable_name": "scans", "number_limits": None, "allowed_file_types": None}
+    nothing = dict.fromkeys(("user_actions", "delivery_methods", "timeout", "timeout_unit", "form_content"))
+    asked = bench.run(review(inputs=[choice, scans]))[-2]["data"]
+    assert asked["inputs"][0]["option_source"]["value"] == []
+    assert asked["inputs"][1]["number_limits"] == 0
+    assert names(bench.run(review(inputs=None, **nothing)))[-2:] == PAUSE
+
+
 def test_every_field_and_a_known_action_are_asked_for(bench: Bench) -> None:
     token = token_of(bench.events(bench.start(bench.app(review(inputs=[COMMENT, CHOICE])))))
     unknown = refused(token, "maybe", comment="", choice="a")

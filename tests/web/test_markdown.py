@@ -54,6 +54,17 @@ class Elements(HTMLParser):
         raise AssertionError(f"a comment: {data}")
 
 
+def test_a_picture_is_shown_if_it_is_ours_and_is_a_link_if_it_is_not() -> None:
+    ours = "http://ours.test/files/1?sign=a.b"
+    shown = render(f'![a "cat"]({ours}) ![b](https://e.vil/p) [![c]({ours})](https://x.example)', str, ours.__eq__)
+    found = Elements(shown).found
+    assert [(tag, one["src"], one["alt"]) for tag, one in found if tag == "img"] == [
+        ("img", ours, 'a "cat"'),
+        ("img", ours, "c"),
+    ]
+    assert [one["href"] for tag, one in found if tag == "a"] == [ours, "https://e.vil/p", "https://x.example"]
+
+
 @pytest.mark.parametrize("text", [*HOSTILE, "\n\n".join(HOSTILE), "x" * MOST + "\n\n".join(HOSTILE)])
 def test_hostile_words_stay_words(text: str) -> None:
     for tag, attributes in Elements(render(text, lambda name: "")).found:
