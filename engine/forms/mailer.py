@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import smtplib
 import ssl
 import threading
+from collections import deque
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
@@ -48,15 +50,21 @@ class Mailer:
                 logger.exception("Mails could not be looked for; it is tried again")
 
     def _send(self, due: list[Mail]) -> None:
-        try:
-            with self._connected() as server:
-                for mail in due:
-                    self._one(server, mail)
-        except (OSError, smtplib.SMTPException) as error:
-            # Who it was for is nobody's business in a log.
-            logger.warning("The mail server cannot be used; %d mails wait: %s", len(due), type(error).__name__)
-            for mail in due:
-                self._give_up(mail)
+        """Send mails over one connection, or over a new one after a mail that broke it: none stops the others."""
+        left = deque(due)
+        while left:
+            try:
+                server = self._connected()
+            except (OSError, smtplib.SMTPException) as error:
+                # Who it was for is nobody's business in a log.
+                logger.warning("The mail server cannot be used; %d mails wait: %s", len(left), type(error).__name__)
+                for mail in left:
+                    self._give_up(mail)
+                return
+            while left and server.sock:
+                self._one(server, left.popleft())
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                server.quit()
 
     def _one(self, server: smtplib.SMTP, mail: Mail) -> None:
         try:
@@ -64,14 +72,19 @@ class Mailer:
         except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
             codes = [one[0] for one in getattr(error, "recipients", {}).values()] or [getattr(error, "smtp_code", 0)]
             logger.warning("A mail of form %s was refused: %s", mail.form_id, codes)
-            if min(codes) >= 500:
+            # A sender that is refused is for the operator to mend.
+            if min(codes) >= 500 and not isinstance(error, smtplib.SMTPSenderRefused):
                 mails.settle(mail.token_hash, "failed")
             else:
                 self._give_up(mail)
-        except ValueError:
-            # No such address, or no such header, can be written.
+        except (ValueError, smtplib.SMTPNotSupportedError):
+            # No such address, or no such header, can be written, or not to this server.
             logger.warning("A mail of form %s cannot be written", mail.form_id)
             mails.settle(mail.token_hash, "failed")
+        except (OSError, smtplib.SMTPException) as error:
+            logger.warning("The connection broke with a mail of form %s: %s", mail.form_id, type(error).__name__)
+            server.close()
+            self._give_up(mail)
         else:
             mails.settle(mail.token_hash, "sent")
 

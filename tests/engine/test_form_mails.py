@@ -50,6 +50,8 @@ class Post:
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         self.tried.append(address)
         if told := self.refuse.get(address):
+            if told == "hang up":
+                server.transport.close()
             return told
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -206,6 +208,22 @@ def test_a_mail_that_is_put_off_is_tried_again_and_a_refused_one_is_not(
     later.ahead = timedelta(minutes=50)
     runs.shutdown()
     assert sorted(post.tried) == ["a@out.example", "no@out.example", "slow@out.example", "slow@out.example"]
+
+
+def test_a_mail_that_breaks_the_connection_keeps_no_other_from_its_reader(
+    bench: Bench, configure: Any, soon: Any, tmp_path: Path
+) -> None:
+    good = [f"{name}@out.example" for name in "abcdef"]
+    with served(enable_SMTPUTF8=False, auth_required=False) as (post, port):
+        configure(mail=mail_config.read(f"smtp://{LOGIN}@127.0.0.1:{port}", SENDER), **SETTINGS)
+        post.refuse = {"busy@out.example": "421 too many", "rude@out.example": "hang up"}
+        items = [outside(one) for one in ("ü@out.example", *good[:3], *post.refuse, *good[3:])]
+        bench.events(bench.start(bench.app(review(delivery_methods=[mail(*items)]))))
+        soon(lambda: post.to() == good)
+        runs.shutdown()
+    held = sqlite3.connect(tmp_path / "state.db").execute("SELECT address, status FROM mails ORDER BY address")
+    told = {"busy@out.example": "waiting", "rude@out.example": "waiting", "ü@out.example": "failed"}
+    assert dict(held.fetchall()) == dict.fromkeys(good, "sent") | told
 
 
 def test_a_form_that_was_answered_meanwhile_is_not_sent_any_more(
