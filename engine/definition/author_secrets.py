@@ -78,7 +78,7 @@ def blanked(source: str) -> str:
 def kept(values: Mapping[str, Any], document: Mapping[str, Any], sealer: Sealer) -> dict[str, Any]:
     """Return a conversation's variables as they are stored: sealed as a whole if a secret was written to one."""
     text = json.dumps(values, ensure_ascii=False)
-    return dict(values) if Mask(secrets_of(document))(text) == text else {_WHOLE: sealer.seal(text)}
+    return {_WHOLE: sealer.seal(text)} if Mask(secrets_of(document)).finds(text) else dict(values)
 
 
 def recalled(values: Mapping[str, Any], sealer: Sealer) -> dict[str, Any]:

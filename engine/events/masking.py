@@ -2,68 +2,91 @@
 
 from __future__ import annotations
 
-import base64
-import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
+from engine.events.spellings import forms_of
+from engine.inputs.given_files import MARK
+
 MASK = "******"
-# Shorter values would blank out ordinary words and hide nothing.
-_SHORTEST = 4
+# A form that is shorter is not taken out of names of members, nor out of ids: there it would be chance.
+_LONG = 8
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# What the server says itself in an event: a client that follows a run relies on each letter of it.
+_OWN = frozenset({
+    "TYPE", "audio", "belongs_to", "code", "conversation_id", "created_by", "event", "form_id", "form_token",
+    "form_url", "from_variable_selector", "id", "iteration_id", "loop_id", "message_id", "node_execution_id", "node_id",
+    "node_type", "parent_id", "paused_nodes", "predecessor_node_id", "reason", "status", "task_id", "url",
+    "workflow_id", "workflow_run_id",
+})  # fmt: skip
+# Where an event holds values of any shape. What an agent's step holds is called `data` inside of `data`.
+_FREE = frozenset({"inputs", "outputs", "process_data", "pre_loop_output", "resolved_default_values"})
+_OF_A_FILE = frozenset({"dify_model_identity", "related_id", "reference", "transfer_method", "type"})
 
 
 class Mask:
-    """Replaces secrets in the text of an event, also where they appear as JSON text or as base64."""
+    """Replaces secrets, however they are spelled (`engine.events.spellings`), in JSON."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms: set[str] = set()
-        for secret in secrets:
-            if len(secret) < _SHORTEST:
-                continue
-            for form in (secret, base64.b64encode(secret.encode()).decode()):
-                forms.add(json.dumps(form, ensure_ascii=False)[1:-1])
-                # An error text may quote a value that was already JSON: its escapes are escaped again.
-                forms.add(json.dumps(json.dumps(form, ensure_ascii=False)[1:-1], ensure_ascii=False)[1:-1])
-        # The longest first: a secret that contains another must not leave its tail behind.
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._forms = forms_of(secrets)
+        self._pattern = re.compile("|".join(map(re.escape, self._forms)))
+        # As they stand in JSON. A value that is not in a line's text is in none of its members.
+        self._written = [orjson.dumps(form).decode()[1:-1] for form in self._forms]
 
-    def __call__(self, text: str) -> str:
-        """Return the JSON text with each secret replaced by asterisks."""
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, MASK)
-        return text
+    def finds(self, line: str) -> bool:
+        """Whether a secret is in the JSON text."""
+        return any(form in line for form in self._written)
 
+    def __call__(self, line: str) -> str:
+        """Return the JSON text of an event, or of any value, with asterisks for each secret.
 
-class Veil:
-    """Takes secrets out of text that comes in pieces: the possible beginning of one is kept back until it is known."""
+        Only values are looked into, so that what comes out is JSON again and an event keeps its shape: a secret of
+        digits may well be a part of a time or an id.
+        """
+        if not self.finds(line):
+            return line
+        value = orjson.loads(line)
+        if isinstance(value, dict) and "event" in value:
+            masked: Any = {name: one if name in _OWN else self._event(name, one) for name, one in value.items()}
+        else:
+            masked = self._value(value)
+        return orjson.dumps(masked).decode()
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted({one for one in secrets if len(one) >= _SHORTEST}, key=len, reverse=True)
-        self._kept = ""
+    def text(self, text: str) -> str:
+        """Return plain text with asterisks for each secret."""
+        return self._pattern.sub(MASK, text) if any(form in text for form in self._forms) else text
 
-    def __bool__(self) -> bool:
-        return bool(self._secrets)
+    def _event(self, name: str, value: Any, inside: bool = False) -> Any:
+        if name in _FREE or (name == "data" and inside):
+            return self._value(value)
+        if isinstance(value, dict):
+            return {key: one if key in _OWN else self._event(key, one, True) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._event(name, one, True) for one in value]
+        return self._string(value) if isinstance(value, str) else value
 
-    def pass_on(self, piece: str) -> str:
-        """Return what can be shown now."""
-        text = self._kept + piece
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        begun = max((_begun(text, secret) for secret in self._secrets), default=0)
-        self._kept = text[len(text) - begun :]
-        return text[: len(text) - begun]
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._string(value)
+        if isinstance(value, list):
+            return [self._value(one) for one in value]
+        if isinstance(value, dict):
+            kept = _OF_A_FILE if value.get("dify_model_identity") == MARK else ()
+            return {self._name(name): one if name in kept else self._value(one) for name, one in value.items()}
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return MASK if str(value).removesuffix(".0") in self._forms else value
+        return value
 
-    def rest(self) -> str:
-        """Return what was kept back, when nothing follows it."""
-        rest, self._kept = self._kept, ""
-        return rest
+    def _string(self, text: str) -> str:
+        if _ID.fullmatch(text):
+            return self._name(text)
+        return self.text(text)
 
-
-def _begun(text: str, secret: str) -> int:
-    """How many characters at the end of the text a secret may begin with."""
-    most = min(len(text), len(secret) - 1)
-    return next((size for size in range(most, 0, -1) if text.endswith(secret[:size])), 0)
+    def _name(self, text: str) -> str:
+        return self.text(text) if any(len(form) >= _LONG and form in text for form in self._forms) else text
 
 
 def secrets_of(document: Mapping[str, Any]) -> list[str]:

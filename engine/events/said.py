@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from engine.events.masking import Veil
+from engine.events.veil import Veil
 
 _PIECES = ("message", "agent_message", "text_chunk")
 

@@ -24,10 +24,11 @@ class Wire:
 
     def __call__(self, payload: Any) -> str:
         """Return JSON on one line."""
-        line = text(payload)
+        line = self._mask(text(payload))
         if MARK in line:
-            line = text(self._files.linked(jsonable(payload)))
-        return self._mask(line)
+            # A link is of the server's own making: no secret is in it, whatever its letters are.
+            line = text(self._files.linked(orjson.loads(line)))
+        return line
 
 
 def text(payload: Any) -> str:

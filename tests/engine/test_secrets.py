@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import itertools
 import json
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus, urlencode
 
+import markupsafe
 import pytest
 import yaml
+from jinja2.utils import htmlsafe_json_dumps
 
 from engine.definition import author_secrets
-from engine.events.masking import Veil
+from engine.events.masking import Mask
+from engine.events.veil import Veil
 from engine.running.sealing import Sealer
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
-from tests.engine.graphs import document, edge, llm, node, template
+from tests.engine.graphs import code, document, edge, end, llm, node, template
 
 SECRET = "s3cret-value-of-the-author"
 KEY = {"id": "k", "name": "KEY", "value_type": "secret", "value": SECRET}
@@ -28,6 +34,57 @@ def test_text_in_pieces_of_any_size_never_shows_a_secret(size: int) -> None:
     veil = Veil([SECRET, "abc"])
     shown = [veil.pass_on("".join(piece)) for piece in itertools.batched(text, size)]
     assert "".join([*shown, veil.rest()]) == text.replace(SECRET, "******")
+
+
+CODED = "sk-Live/<é>+'d e\"f"
+SPELLINGS = {
+    "in capitals": str.upper,
+    "in small letters": str.lower,
+    "in an address": lambda one: urlencode({"key": one}),
+    "in a path": quote,
+    "in HTML": html.escape,
+    "in HTML by Jinja": lambda one: str(markupsafe.escape(one)),
+    "in JSON": lambda one: json.dumps({"key": one}),
+    "in JSON within JSON": lambda one: json.dumps(json.dumps({"key": one}, ensure_ascii=False), ensure_ascii=False),
+    "in JSON by Jinja": lambda one: str(htmlsafe_json_dumps({"key": one})),
+    "in hexadecimal": lambda one: one.encode().hex(),
+    "in base64": lambda one: base64.b64encode(one.encode()).decode(),
+    "in base64 for addresses": lambda one: base64.urlsafe_b64encode(one.encode()).decode().rstrip("="),
+    "in the middle of base64": lambda one: base64.b64encode(f"ada:{one}:x".encode()).decode(),
+    "in capitals in an address": lambda one: quote_plus(one.upper()),
+    "without the end of its line": lambda one: one.rstrip("\n"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("secret", [CODED, "s3cret-Value\n"])
+def test_a_secret_is_hidden_however_it_is_spelled(secret: str, spelling: str) -> None:
+    spelled = SPELLINGS[spelling](secret)
+    hidden = json.loads(Mask([secret])(json.dumps({"told": f"It is {spelled}."}, ensure_ascii=False)))["told"]
+    assert len(hidden) < len("It is ******. key= { }") + 12
+    assert ("******" in hidden, hidden[:6], hidden[-1]) == (True, "It is ", ".")
+    for size in (1, 5):
+        veil = Veil([secret])
+        shown = [veil.pass_on("".join(piece)) for piece in itertools.batched(f"It is {spelled}.", size)]
+        assert "".join([*shown, veil.rest()]) == hidden
+
+
+@pytest.mark.parametrize("secret", ["1795", "0123", "event", "succeeded"])
+def test_a_secret_that_is_an_ordinary_word_or_number_leaves_events_what_they_are(bench: Bench, secret: str) -> None:
+    nodes = [node("start", "start", variables=[]), code("code", CODE, n="number", said="string"), end(**OUTPUTS)]
+    nodes[1]["data"]["variables"] = [{"variable": "key", "value_selector": ["env", "KEY"]}]
+    definition = document(nodes, [edge("start", "code"), edge("code", "end")])
+    definition["environment_variables"] = [{**KEY, "value": secret}]
+    events = bench.run(definition)
+    kinds = [event["event"] for event in events if event["event"] != "text_chunk"]
+    assert kinds == ["workflow_started", *["node_started", "node_finished"] * 3, "workflow_finished"]
+    data = events[-1]["data"]
+    assert (data["status"], data["outputs"]["said"]) == ("succeeded", "It is ******")
+    assert data["outputs"]["n"] == ("******" if secret == "1795" else 123 if secret == "0123" else 0)
+
+
+CODE = "def main(key): return {'n': int(key) if key.isdigit() else 0, 'said': 'It is ' + key}"
+OUTPUTS = {"n": ["code", "n"], "said": ["code", "said"]}
 
 
 def test_a_model_that_spells_a_secret_out_is_veiled_and_nothing_else_is_lost(bench: Bench) -> None:
