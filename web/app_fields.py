@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.files import service as files
 from engine.inputs.schema import property_of
 from engine.inputs.variables import QUERY_MODES, Variable, variables
+from web import file_words
 
 SHORT = 256  # characters a single line is meant for; longer texts get a box
 FILES = {"file": "file", "file-list": "files"}
@@ -17,7 +19,7 @@ FILES = {"file": "file", "file-list": "files"}
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field. ``kind`` is text, box, number, switch, choice, json, file or files; ``value`` is the text it
-    begins with.
+    begins with. Of a field for files: what its picker offers, and ``bounds``, what it admits in words.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Field:
     options: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    accept: str = ""
+    bounds: str = ""
 
 
 def fields(document: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> list[Field]:
@@ -69,7 +73,18 @@ def _field(variable: Variable, schema: Mapping[str, Any], required: bool, value:
         options=tuple(schema.get("enum", ())) if kind == "choice" else (),
         types=tuple(forms[0]["type"]["enum"]) if forms else (),
         methods=tuple(form["transfer_method"]["const"] for form in forms),
+        **(_bounds(variable) if forms else {}),
     )
+
+
+def _bounds(variable: Variable) -> dict[str, str]:
+    about = {
+        "type": variable.type,
+        "allowed_file_types": variable.allowed_file_types,
+        "allowed_file_extensions": variable.allowed_file_extensions,
+        "number_limits": variable.max_length,
+    }
+    return {"accept": file_words.accept(about), "bounds": file_words.told(about, files.current().limits)}
 
 
 def _kind(variable: Variable, schema: Mapping[str, Any]) -> str:

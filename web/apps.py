@@ -52,7 +52,7 @@ def listing() -> ResponseReturnValue:
         rows=rows,
         total=total,
         page=number,
-        has_more=number * APPS_AT_ONCE < total,
+        pages=-(-total // APPS_AT_ONCE),
         workspaces=mine,
         workspace=asked,
         modes=sorted(MODES),
@@ -109,7 +109,7 @@ def _page_of(app: App, current: Run | None) -> str:
         runs=runs,
         total=total,
         page=number,
-        has_more=number * RUNS_AT_ONCE < total,
+        pages=-(-total // RUNS_AT_ONCE),
     )
 
 

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.files import service as files
-from engine.files.kinds import FileLimits
-from engine.forms.uploads import most_files, most_megabytes
-
-KINDS = {"image": "images", "document": "documents", "audio": "sound", "video": "films"}
-ACCEPTED = {"image": "image/*", "audio": "audio/*", "video": "video/*"}
+from web import file_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +57,11 @@ def _start(definition: Mapping[str, Any], one: Mapping[str, Any]) -> str:
 
 
 def _file(one: Mapping[str, Any], value: str) -> dict[str, Any]:
-    ways, kinds = one["allowed_file_upload_methods"], one["allowed_file_types"]
+    ways = one["allowed_file_upload_methods"]
     return {
         "value": value,
         "uploads": not ways or "local_file" in ways,
         "addresses": not ways or "remote_url" in ways,
-        "accept": _accept(kinds, one["allowed_file_extensions"]),
-        "help": _help(one, files.current().limits),
+        "accept": file_words.accept(one),
+        "help": file_words.told(one, files.current().limits),
     }
-
-
-def _extensions(words: Sequence[str]) -> list[str]:
-    return [f".{word.lower().removeprefix('.')}" for word in words]
-
-
-def _accept(kinds: Sequence[str], extensions: Sequence[str]) -> str:
-    # Documents have no media type in common: where they are admitted nothing is hidden in the picker.
-    if not kinds or "document" in kinds:
-        return ""
-    listed = _extensions(extensions) if "custom" in kinds else []
-    return ",".join([*(ACCEPTED[kind] for kind in kinds if kind in ACCEPTED), *listed])
-
-
-def _help(one: Mapping[str, Any], limits: FileLimits) -> str:
-    kinds = one["allowed_file_types"]
-    told = [KINDS[kind] for kind in kinds if kind in KINDS]
-    if "custom" in kinds:
-        told += _extensions(one["allowed_file_extensions"])
-    what = ", ".join(told) or "any kind"
-    text = f"{what[:1].upper()}{what[1:]}, up to {most_megabytes(one, limits)} MB"
-    if one["type"] == "file-list":
-        count = most_files(one, limits)
-        return f"{text} each, no more than {count} {'file' if count == 1 else 'files'}."
-    return f"{text}."

@@ -62,6 +62,7 @@ def create_pages(
         place=words.place,
         mode=words.mode,
         state=words.state,
+        outcome=words.outcome,
         took=words.took,
         brief=words.brief,
         pretty=words.pretty,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import store.clock
+from store.runs import Run
 
 # Networks of a home or an office. Python's ``is_private`` also counts documentation and test ranges.
 LOCAL = [
@@ -69,6 +70,14 @@ def mode(name: str) -> str:
 def state(status: str) -> str:
     """What people call the status of a run."""
     return STATES.get(status, status)
+
+
+def outcome(run: Run) -> str:
+    """How a run stands: ``Finished after 1.25 s, with errors``, or why it failed."""
+    said, comma, rest = state(run.status).partition(",")
+    if run.is_over:
+        said += f" after {took(run.elapsed)}"
+    return f"{said}: {run.error}" if run.error and run.status == "failed" else said + comma + rest
 
 
 def took(seconds: float) -> str:

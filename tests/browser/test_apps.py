@@ -367,10 +367,16 @@ def test_a_page_may_not_be_used_by_another_site(signed_in: Open) -> None:
 def test_a_file_is_uploaded_and_used(signed_in: Open) -> None:
     kinds = {"type": "file", "required": True, "allowed_file_types": ["document"]}
     ways = {"allowed_file_upload_methods": ["local_file", "remote_url"]}
-    page = signed_in(apps.add(apps.line(apps.start(paper={**kinds, **ways}), result=["start", "paper"])))
+    pictures = {"type": "file-list", "max_length": 3, "allowed_file_types": ["image"], **ways}
+    asked_for = apps.start(paper={**kinds, **ways}, pictures=pictures)
+    page = signed_in(apps.add(apps.line(asked_for, result=["start", "paper"])))
+    expect(page.get_by_label("Paper", exact=True)).to_have_accessible_description("Documents, up to 15 MB.")
+    several = page.get_by_label("Pictures optional", exact=True)
+    expect(several).to_have_accessible_description("Images, up to 10 MB each, no more than 3 files.")
+    expect(several).to_have_attribute("accept", "image/*")
     press(page, "Run")
     expect(page.get_by_role("alert").filter(has_text="A file is needed.")).to_be_visible()
-    page.get_by_label("Paper").set_input_files({"name": "bees.txt", "mimeType": "text/plain", "buffer": b"Bees dance."})
+    page.get_by_label("Paper", exact=True).set_input_files({"name": "bees.txt", "mimeType": "text/plain", "buffer": b"Bees dance."})
     with page.expect_request("**/run") as asked:
         press(page, "Run")
     ends(page)

@@ -68,6 +68,7 @@ def test_apps_are_listed_filtered_and_paged(signed_in: Browser, ada: store.accou
     assert second.count('class="card app"') == 3
     assert "page=2" in first
     assert "page=1" in second
+    assert "Page 1 of 2" in first
     for query in ("mode=advanced-chat", "tag=talk", "name=tal"):
         page = signed_in.get(f"/apps?{query}").text
         assert page.count('class="card app"') == 1

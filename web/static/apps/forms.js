@@ -22,7 +22,7 @@ export class Forms {
     const content = data.form_content.replace(/\{\{#\$output\.(\w+)#\}\}/g, (_, name) => `[${name.replaceAll("_", " ")}]`);
     const told = make("div");
     new Written(told).show(content);
-    card.append(make("h3", "", data.node_title || "A question"), told);
+    card.append(make("h2", "", data.node_title || "A question"), told);
     if (data.form_token) {
       const way = make("a", "main", "Answer the form");
       way.href = `/form/${encodeURIComponent(data.form_token)}`;
