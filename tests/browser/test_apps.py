@@ -100,6 +100,19 @@ def test_a_broken_connection_is_taken_up_where_it_broke(signed_in: Open) -> None
     assert 1 < int(again[0]) < len(numbers)
 
 
+def test_a_stop_that_does_not_get_through_is_asked_for_again(signed_in: Open) -> None:
+    page = signed_in(apps.add(forms.review()))
+    # The first stream ends with the pause; for the next one the server is away.
+    page.route("**/tasks/**", lambda route: route.abort())
+    press(page, "Run")
+    expect(page.locator("#state")).to_have_attribute("data-state", "broken", timeout=LONG)
+    press(page, "Stop")
+    expect(page.get_by_role("alert").filter(has_text="The run is stopped when it can be.")).to_be_visible()
+    page.unroute("**/tasks/**")
+    ends(page, "stopped")
+    expect(page.get_by_role("alert").filter(has_text="The run is stopped")).to_be_hidden()
+
+
 def test_a_node_that_fails_is_pointed_out_with_its_error(signed_in: Open) -> None:
     page = signed_in(
         apps.add(
@@ -343,14 +356,20 @@ def test_a_run_that_waits_for_a_person_is_stopped(signed_in: Open) -> None:
 
 
 def test_a_sign_in_that_ended_is_said_with_the_way_back(signed_in: Open) -> None:
-    page = signed_in(apps.add(apps.wordy(2, 0)))
+    topic = apps.start(topic={"type": "text-input"})
+    page = signed_in(apps.add(apps.line(topic, result=["start", "topic"])))
     address = page.url
+    page.get_by_label("Topic").fill("a long text")
     page.context.clear_cookies()
     press(page, "Run")
-    page.get_by_role("link", name="Sign in again").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
-    sign_in(page)
-    expect(page).to_have_url(address)
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Sign in again").click()
+    expect(opened.value.get_by_role("heading", level=1)).to_have_text("Sign in")
+    sign_in(opened.value)
+    expect(opened.value).to_have_url(address)
+    press(page, "Run")
+    ends(page)
+    expect(page.locator(".outputs dd")).to_have_text("a long text")
 
 
 def test_a_page_may_not_be_used_by_another_site(signed_in: Open) -> None:
@@ -376,7 +395,9 @@ def test_a_file_is_uploaded_and_used(signed_in: Open) -> None:
     expect(several).to_have_attribute("accept", "image/*")
     press(page, "Run")
     expect(page.get_by_role("alert").filter(has_text="A file is needed.")).to_be_visible()
-    page.get_by_label("Paper", exact=True).set_input_files({"name": "bees.txt", "mimeType": "text/plain", "buffer": b"Bees dance."})
+    page.get_by_label("Paper", exact=True).set_input_files(
+        {"name": "bees.txt", "mimeType": "text/plain", "buffer": b"Bees dance."}
+    )
     with page.expect_request("**/run") as asked:
         press(page, "Run")
     ends(page)

@@ -21,7 +21,8 @@ export class Refused extends Error {
 
 export class Api {
   constructor(appId, csrf) {
-    this.base = `/openapi/v1/apps/${encodeURIComponent(appId)}`;
+    this.page = `/apps/${encodeURIComponent(appId)}`;
+    this.base = `/openapi/v1${this.page}`;
     this.headers = { "X-CSRF-Token": csrf };
   }
 
@@ -47,7 +48,7 @@ export class Api {
     return (await this.#ask("/files/upload", { method: "POST", body })).json();
   }
 
-  async #ask(path, { method = "GET", body, type, extra = {} }) {
+  async #ask(path, { method = "GET", body, type, extra = {}, isRepeated = false }) {
     const headers = { ...this.headers, ...extra, ...(type ? { "Content-Type": type } : {}) };
     let response;
     try {
@@ -58,6 +59,17 @@ export class Api {
     }
     if (response.ok) return response;
     const told = await response.json().catch(() => ({}));
+    if (told.code === "csrf_failed" && !isRepeated && await this.#renew()) {
+      return this.#ask(path, { method, body, type, extra, isRepeated: true });
+    }
     throw new Refused(response.status, told, response.headers.get("Retry-After"));
+  }
+
+  /** Whoever signed in again in another tab has another token: take it, so that what is filled in here is not lost. */
+  async #renew() {
+    const answer = await fetch(this.page, { cache: "no-store" }).catch(() => null);
+    const fresh = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("try");
+    if (fresh) this.headers["X-CSRF-Token"] = fresh.dataset.csrf;
+    return Boolean(fresh);
   }
 }

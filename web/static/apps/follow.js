@@ -3,7 +3,7 @@
 import { Refused } from "./api.js";
 import { frames } from "./frames.js";
 
-const LONGEST_WAIT = 15000;
+const LONGEST_WAIT = 5000;
 const PLAIN_CHATS = new Set(["chat", "agent-chat", "completion"]);
 
 /** Whether an event ends its run. */

@@ -68,6 +68,8 @@ function again(after = "0") {
 
 function lost(how) {
   if (how === "broken") say("broken", "The connection broke. Trying again…");
+  // A stop that did not get through is asked for again.
+  else if (isStopping && task) stop();
 }
 
 /** The first event names the run: from now on it has an address, and can be stopped. */
@@ -124,6 +126,11 @@ function signIn() {
   complain("Your sign-in has ended. ");
   const way = make("a", "", "Sign in again");
   way.href = `/signin?next=${encodeURIComponent(location.pathname)}`;
+  if (!task) {
+    // What is filled in here stays.
+    way.target = "_blank";
+    way.append(make("span", "unseen", " (opens a new tab)"));
+  }
   problem.append(way);
   say("broken", task ? "The run goes on; sign in to see it." : "Not started.");
 }
@@ -177,9 +184,10 @@ stops.addEventListener("click", () => {
 async function stop() {
   try {
     await api.stop(task);
+    complain("");
   } catch (error) {
-    isStopping = false;
-    complain(error.message);
+    isStopping = error.isPassing;
+    complain(isStopping ? `${error.message} The run is stopped when it can be.` : error.message);
   }
 }
 
