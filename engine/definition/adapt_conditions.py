@@ -21,7 +21,10 @@ def cases(name: str, data: dict[str, Any], warnings: list[str]) -> None:
 
 
 def end_of_loop(data: dict[str, Any]) -> None:
-    """Mend the conditions of a loop's end in place."""
+    """Mend the conditions of a loop's end, and the types of its variables, in place."""
+    for one in data.get("loop_variables") or []:
+        if isinstance(one, dict) and one.get("var_type") in ("integer", "float"):
+            one["var_type"] = "number"
     data["break_conditions"] = _conditions(data.get("break_conditions"))
     data["logical_operator"] = data.get("logical_operator") or "and"
 

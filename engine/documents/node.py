@@ -41,14 +41,19 @@ class DocumentExtractorNode(Node[DocumentExtractorData]):
         """The version of the settings."""
         return "1"
 
+    @property
+    def retry(self) -> bool:
+        """Whether a failed attempt is repeated: as the node says, because files are fetched from elsewhere."""
+        return bool(self.node_data.retry_config.retry_enabled)
+
     def _run(self) -> NodeRunResult:
         selector = self.node_data.variable_selector
         variable = self.runtime_state.variable_pool.get(selector)
         inputs: dict[str, Any] = {"variable_selector": list(selector)}
         if variable is None:
-            return _failed(f"File variable not found for selector: {list(selector)}", inputs)
+            return _failed(f"Variable {'.'.join(selector)} not found", inputs)
         if variable.value and not isinstance(variable, FileSegment | ArrayFileSegment):
-            return _failed(f"Variable {list(selector)} is not a file or a list of files", inputs)
+            return _failed(f"The variable {'.'.join(selector)} is not a file or a list of files", inputs)
         try:
             if isinstance(variable, FileSegment):
                 text: Any = self._text(variable.value)

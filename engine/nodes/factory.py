@@ -93,8 +93,11 @@ def _incomplete(error: Exception) -> str:
         return f"The node is not complete: {error}"
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "data"
+    told = first["msg"].removeprefix("Value error, ")
+    if told == "Ellipsis":  # the engine has no words for a loop variable's type
+        told = "this type is not possible here"
     # A choice is told by its values, not by what Python calls them, and always in one order.
-    told = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", first["msg"].removeprefix("Value error, "))
+    told = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", told)
     told = re.sub(r"frozenset\(\{(.*?)\}\)", lambda found: ", ".join(sorted(found[1].split(", "))), told)
     return f"The node is not complete: {where}: {told}"
 

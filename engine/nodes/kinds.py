@@ -17,11 +17,9 @@ from graphon.nodes.code.code_node import CodeNode
 from graphon.nodes.end.end_node import EndNode
 from graphon.nodes.http_request.config import build_http_request_config
 from graphon.nodes.http_request.node import HttpRequestNodeDependencies
-from graphon.nodes.iteration.iteration_node import IterationNode
 from graphon.nodes.iteration.iteration_start_node import IterationStartNode
 from graphon.nodes.llm.file_saver import FileSaverImpl
 from graphon.nodes.loop.loop_end_node import LoopEndNode
-from graphon.nodes.loop.loop_node import LoopNode
 from graphon.nodes.loop.loop_start_node import LoopStartNode
 from graphon.nodes.start import StartNode
 from graphon.nodes.template_transform.template_transform_node import TemplateTransformNode
@@ -42,6 +40,7 @@ from engine.nodes.answer import TakenAnswerNode
 from engine.nodes.assigners import FirstAssigner, SecondAssigner
 from engine.nodes.code_executor import limits
 from engine.nodes.conditions import ConditionalNode
+from engine.nodes.containers import EachNode, RepeatNode
 from engine.nodes.http_request import NamingHttpRequestNode
 from engine.nodes.list_operator import ListNode
 from engine.nodes.models import Classifier, Extractor, Writer
@@ -143,9 +142,9 @@ KINDS: dict[str, Kind] = {
     T.END: Kind(EndNode),
     T.ANSWER: Kind(TakenAnswerNode),
     T.IF_ELSE: Kind(ConditionalNode),
-    T.ITERATION: Kind(IterationNode),
+    T.ITERATION: Kind(EachNode),
     T.ITERATION_START: Kind(IterationStartNode),
-    T.LOOP: Kind(LoopNode),
+    T.LOOP: Kind(RepeatNode),
     T.LOOP_START: Kind(LoopStartNode),
     T.LOOP_END: Kind(LoopEndNode),
     T.VARIABLE_AGGREGATOR: Kind(VariableAggregatorNode),
