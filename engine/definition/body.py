@@ -69,5 +69,5 @@ def model_config(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[
     if mode == "chat" and isinstance(agent, dict) and agent.get("enabled") and agent.get("strategy") in _STRATEGIES:
         warnings.append("The chat's agent is switched on; the app was read as 'agent-chat'.")
         mode = "agent-chat"
-    warnings += config_warnings(config, agent=mode == "agent-chat")
+    warnings += config_warnings(config)
     return {"mode": mode, "model_config": {**config, "user_input_form": form}}

@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.knowledge.named import how_to_add, knowledge_of
-from engine.tools.registry import built_in
 
-
-def config_warnings(config: Mapping[str, Any], *, agent: bool = False) -> list[str]:
-    """Return a sentence for each part that has no effect here, or needs something of the operator first."""
+def config_warnings(config: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each part that has no effect here."""
     found = []
-    knowledge = knowledge_of(config, agent=agent)
-    for name in knowledge["dataset_ids"] if knowledge else ():
-        found.append(
-            f"The app looks things up in the dataset '{name}': without one of this id here "
-            f"(`{how_to_add(name)}`) its runs fail."
-        )
     if _at(config, "annotation_reply", "enabled"):
         found.append("Annotation reply is switched on; there are no annotations here, so the model answers.")
     found += moderation_warnings(config)
     if any(_at(one, "enabled") for one in _list(config.get("external_data_tools"))):
         found.append("External data tools are not called; a value that the caller sends is used instead.")
-    found += unknown_tools(_list(_at(config, "agent_mode", "tools")))
     return found + speech_warnings(config)
 
 
@@ -50,28 +40,6 @@ def mail_warnings(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
         if any(_at(way, "type") == "email" and _at(way, "enabled") is not False for way in ways):
             name = _at(node, "data", "title") or node.get("id")
             found.append(f"Node '{name}' sends its form by e-mail, which needs DIFYSPEC_SMTP_URL on the server.")
-    return found
-
-
-def agent_tools(data: Mapping[str, Any]) -> list[Any]:
-    """Return the tools that an agent node's parameters list."""
-    return _list(_at(data, "agent_parameters", "tools", "value"))
-
-
-def unknown_tools(listed: list[Any]) -> list[str]:
-    """Return a sentence for each tool that does not come with the server."""
-    found = []
-    for one in listed:
-        name = one.get("tool_name") if isinstance(one, Mapping) else None
-        if not name or one.get("enabled") is False:
-            continue
-        provider = str(one.get("provider_id") or one.get("provider_name") or "")
-        if built_in(provider, str(name)) is None:
-            shown = str(one.get("provider_name") or provider)
-            found.append(
-                f"The tool '{name}' of '{shown}' is not part of this server: until `difyspec tools import` has "
-                "added it, it fails when it is reached."
-            )
     return found
 
 

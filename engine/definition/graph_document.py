@@ -7,7 +7,6 @@ from typing import Any
 from engine.definition.adapt import node_data, selectors
 from engine.definition.adapt_graph import containers, tidy_edges
 from engine.definition.adapt_inputs import start_variables
-from engine.definition.config_document import agent_tools, unknown_tools
 from engine.definition.error import Path, Problem
 from engine.definition.graph_scopes import settle, within
 from engine.definition.graph_warnings import circle
@@ -73,10 +72,6 @@ def _nodes(values: list[Any], warnings: list[str]) -> list[dict[str, Any]]:
         if kind == "start":
             starts += 1
             _start(node["data"], (*at, "data", "variables"), warnings)
-        elif kind == "tool":
-            warnings += unknown_tools([node["data"]])
-        elif kind == "agent":
-            warnings += unknown_tools(agent_tools(node["data"]))
         elif kind == "datasource" or kind.startswith("trigger-"):
             triggers += 1
         elif kind not in NODE_TYPES:

@@ -139,6 +139,8 @@ def _server(document: Mapping[str, Any], given: str) -> str:
         url = url.replace(f"{{{name}}}", str(one.get("default") or "") if isinstance(one, dict) else "")
     url = urljoin(given, url) if given and url.startswith("/") and urlsplit(given).path in ("", "/") else given or url
     parts = urlsplit(url)
+    if given and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise DefinitionError(f"The server's address must begin with http:// or https:// and name a host: '{given}'")
     if parts.scheme not in ("http", "https") or not parts.hostname or "{" in url:
         raise DefinitionError("The document names no address of its server; give one with --server URL", "servers")
     if parts.query or parts.fragment or parts.username:
@@ -149,8 +151,10 @@ def _server(document: Mapping[str, Any], given: str) -> str:
 def _auth(document: dict[str, Any]) -> dict[str, str]:
     """How the API wants to be called: ``{kind}`` and the ``name`` of a header or query parameter."""
     schemes = (document.get("components") or {}).get("securitySchemes")
-    for raw in schemes.values() if isinstance(schemes, dict) else ():
-        one = resolved(document, raw)
+    known = schemes if isinstance(schemes, dict) else {}
+    wanted = [name for name in _required(document) if name in known]
+    for name in [*wanted, *known]:
+        one = resolved(document, known[name])
         if not isinstance(one, dict):
             continue
         if one.get("type") == "apiKey" and one.get("in") in ("header", "query") and one.get("name"):
@@ -160,3 +164,14 @@ def _auth(document: dict[str, Any]) -> dict[str, str]:
         if one.get("type") in ("oauth2", "openIdConnect"):
             return {"kind": "bearer", "name": ""}
     return {"kind": "none", "name": ""}
+
+
+def _required(document: Mapping[str, Any]) -> Iterator[str]:
+    """The schemes that the document asks for, of all operations first."""
+    paths = document.get("paths")
+    items = [item for item in (paths.values() if isinstance(paths, dict) else ()) if isinstance(item, dict)]
+    operations = [item[method] for item in items for method in METHODS if isinstance(item.get(method), dict)]
+    for one in [document, *operations]:
+        asked = one.get("security")
+        for requirement in asked if isinstance(asked, list) else ():
+            yield from map(str, requirement) if isinstance(requirement, dict) else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from server.commands.common import Format, Output, account_named, fail, opened, show
 from server.commands.models import answered_by
+from server.commands.needs import missing
 
 if TYPE_CHECKING:
     from store.apps import App
@@ -53,21 +53,9 @@ def import_apps(
             made = import_one(where, author.id, path, one, tag or [], publish, current.secret())
             answers = answered_by(table, one.document)
             rows.append({"id": made.id, "name": made.name, "mode": made.mode, "file": str(path), "models": answers})
-            for warning in [*one.warnings, *_missing_datasets(made.id, one.document)]:
+            for warning in [*one.warnings, *missing(made.id, one.document)]:
                 typer.echo(f"{path}: {warning}", err=True)
         show(rows, output)
-
-
-def _missing_datasets(app_id: str, document: Mapping[str, Any]) -> list[str]:
-    import store.datasets
-    from engine.knowledge.named import datasets_of, how_to_add
-
-    return [
-        f"The dataset '{name}' is not on this server: until `{how_to_add(name)}` has added it, "
-        "looking something up in it fails."
-        for name in datasets_of(document)
-        if store.datasets.of_app(app_id, name) is None
-    ]
 
 
 def import_one(

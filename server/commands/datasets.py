@@ -149,7 +149,7 @@ def _row(one: Dataset) -> dict[str, object]:
         "name": one.name,
         "documents": one.documents,
         "segments": one.segments,
-        "also": ", ".join(one.aliases),
+        "also": one.aliases,
     }
 
 

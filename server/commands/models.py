@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +42,7 @@ def list_models(output: Output = Format.table) -> None:
                 {
                     **_row(table, spoken_of(provider, named), choice.backend_name, ""),
                     "answered by": str(choice),
-                    "apps": ", ".join(apps),
+                    "apps": apps,
                 }
             )
         show(rows, output)
@@ -100,6 +101,8 @@ def tell_models(current: Settings) -> None:
 def _answer(choice: Choice, provider: str, prompt: str) -> None:
     from engine.models.trial import Spent, TrialError, ask
 
+    # What it would log is the reason that is told here.
+    logging.getLogger("engine.models").setLevel(logging.ERROR)
     began, first = time.perf_counter(), None
     try:
         for piece in ask(choice, provider, prompt):
@@ -122,7 +125,7 @@ def _row(table: ModelTable, pattern: str, backend: str, model: str) -> dict[str,
         "answered by": f"{backend}/{model}" if model else backend,
         "kind": settings.kind,
         "where": where,
-        "apps": "",
+        "apps": [],
     }
 
 

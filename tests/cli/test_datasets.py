@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_dataset_is_made_filled_asked_and_deleted(shell: Shell, folder: Path) -> None:
     (made,) = shell.rows("datasets", "create", "Visitors", "--for", "foreign-1")
-    assert (made["name"], made["documents"], made["also"]) == ("Visitors", 0, "foreign-1")
+    assert (made["name"], made["documents"], made["also"]) == ("Visitors", 0, ["foreign-1"])
     assert [(r["document"], r["segments"]) for r in shell.rows("datasets", "import", "foreign-1", str(folder))] == [
         ("more/prices.csv", 2),
         ("visit.md", 1),
@@ -48,7 +48,7 @@ def test_a_dataset_is_made_filled_asked_and_deleted(shell: Shell, folder: Path) 
 
 def test_a_further_id_is_added_to_a_dataset_that_is_there(shell: Shell) -> None:
     shell("datasets", "create", "Visitors")
-    assert shell.rows("datasets", "create", "visitors", "--for", "b", "--for", "a")[0]["also"] == "a, b"
+    assert shell.rows("datasets", "create", "visitors", "--for", "b", "--for", "a")[0]["also"] == ["a", "b"]
     assert "already" in shell("datasets", "create", "VISITORS", code=1)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from engine.definition.reading import load
 from store import conversations, datasets
 from tests.engine.conftest import Bench
 from tests.engine.test_agents import agent, thoughts
@@ -214,12 +213,3 @@ def test_an_agent_is_told_that_nothing_was_found(bench: Bench, visitors: dataset
     script = {"tool_calls": [{"name": f"dataset_{visitors.id.replace('-', '_')}", "arguments": {"query": "zeppelin"}}]}
     events = bench.run(agent(script, **uses("Visitors")), query="Hours?")
     assert (answer(events), resources(events)) == ("echo: Nothing was found.", [])
-
-
-def test_an_import_says_which_datasets_an_app_needs() -> None:
-    app = {"version": "0.6.0", "kind": "app", "app": {"name": "N", "mode": "chat"}}
-    definition = load(json.dumps({**app, "model_config": easy("chat", "x", **uses("a b"))["model_config"]}))
-    assert definition.warnings == [
-        "The app looks things up in the dataset 'a b': without one of this id here "
-        "(`difyspec datasets create NAME --for 'a b'`) its runs fail."
-    ]

@@ -325,3 +325,31 @@ def test_importing_again_replaces_the_operations_and_keeps_the_credential(bench:
     assert len(tools.for_operator_list_all()) == 1
     assert tools.for_operator_delete(first.id)
     assert not tools.for_operator_delete(first.id)
+
+
+SCHEMES = {
+    "key": {"type": "apiKey", "in": "query", "name": "key"},
+    "token": {"type": "http", "scheme": "bearer"},
+    "certificate": {"type": "mutualTLS"},
+}
+
+
+@pytest.mark.parametrize(
+    ("whole", "operation", "kind"),
+    [
+        (None, None, "query"),
+        ([{"certificate": []}, {"token": []}], None, "bearer"),
+        (None, [{"token": []}], "bearer"),
+        ([{"none": []}], [{"key": []}], "query"),
+        ("odd", [1], "query"),
+    ],
+)
+def test_the_credential_is_sent_as_the_document_asks_for_it(whole: Any, operation: Any, kind: str) -> None:
+    asked = {"security": whole} if whole else {}
+    told = document({"/a": {"get": {"security": operation}}}, components={"securitySchemes": SCHEMES}, **asked)
+    assert openapi.load(told, "http://a.test")[0]["auth"]["kind"] == kind
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    with pytest.raises(DefinitionError, match="must begin with http:// or https:// and name a host: 'ftp://x'"):
+        openapi.load(document({"/a": {"get": {}}}), "ftp://x")
