@@ -7,9 +7,11 @@ in a way that names no variable.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
+from graphon.enums import BuiltinNodeTypes
+from graphon.file.models import File
 from graphon.node_events.base import NodeEventPayload
 from graphon.nodes.variable_assigner.common.exc import VariableOperatorNodeError
 from graphon.nodes.variable_assigner.v1.node import VariableAssignerNode as FirstNode
@@ -17,20 +19,34 @@ from graphon.nodes.variable_assigner.v1.node_data import WriteMode
 from graphon.nodes.variable_assigner.v2 import helpers
 from graphon.nodes.variable_assigner.v2.enums import Operation
 from graphon.nodes.variable_assigner.v2.exc import InvalidInputValueError, VariableNotFoundError
+from graphon.nodes.variable_assigner.v2.node import _SKIP_VARIABLE_UPDATE
 from graphon.nodes.variable_assigner.v2.node import VariableAssignerNode as SecondNode
+from graphon.variables import types
 from graphon.variables.types import SegmentType
+from graphon.variables.variables import VariableBase
+
+# So that `clear` empties a list of files too.
+types._EMPTY_ARRAY_ZERO_VALUE_TYPES |= {SegmentType.ARRAY_FILE}
 
 _NUMBERS = (SegmentType.NUMBER, SegmentType.INTEGER, SegmentType.FLOAT)
 _SHOWN = 60
 
 
 def _unfit(selector: Sequence[str], kind: SegmentType, operation: str, value: Any) -> VariableOperatorNodeError:
-    shown = str(value) if len(str(value)) <= _SHOWN else f"{str(value)[:_SHOWN]}…"
     # The engine tells whole numbers from others; a definition calls both `number`.
     named = "number" if kind in _NUMBERS else kind.value
     return VariableOperatorNodeError(
-        f"The variable {'.'.join(selector)} is of type {named}: '{operation}' does not take {shown}"
+        f"The variable {'.'.join(selector)} is of type {named}: '{operation}' does not take {_shown(value)}"
     )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, File):
+        return f"the file {value.filename or ''}".rstrip()
+    if isinstance(value, list) and value and all(isinstance(item, File) for item in value):
+        return "a list of files"
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _fits(kind: SegmentType, operation: Operation, value: Any) -> bool:
@@ -38,7 +54,21 @@ def _fits(kind: SegmentType, operation: Operation, value: Any) -> bool:
         return False
     if not helpers.is_operation_supported(variable_type=kind, operation=operation):
         return False
+    if kind == SegmentType.ARRAY_FILE and operation == Operation.APPEND:
+        return isinstance(value, File)
+    if kind == SegmentType.ARRAY_FILE and operation in (Operation.OVER_WRITE, Operation.EXTEND):
+        return isinstance(value, list) and all(isinstance(item, File) for item in value)
     return bool(helpers.is_input_value_valid(variable_type=kind, operation=operation, value=value))
+
+
+def _check_target(selector: Sequence[str], graph_config: Mapping[str, Any]) -> None:
+    """Only variables of the conversation and of loops are there to be written."""
+    owner = selector[0] if selector else ""
+    kinds = {node["id"]: node["data"]["type"] for node in graph_config["nodes"]}
+    if owner in ("env", "sys") or kinds.get(owner, BuiltinNodeTypes.LOOP) != BuiltinNodeTypes.LOOP:
+        raise VariableOperatorNodeError(
+            f"The variable {'.'.join(selector)} cannot be written: only those of the conversation and of loops can"
+        )
 
 
 class FirstAssigner(FirstNode):
@@ -46,6 +76,7 @@ class FirstAssigner(FirstNode):
 
     def _run(self) -> Generator[NodeEventPayload, None, None]:
         data, pool = self.node_data, self.runtime_state.variable_pool
+        _check_target(data.assigned_variable_selector, self.graph_config)
         target = pool.get_variable(data.assigned_variable_selector)
         given = pool.get(data.input_variable_selector)
         if target is None:
@@ -55,10 +86,7 @@ class FirstAssigner(FirstNode):
                 raise VariableOperatorNodeError(f"Variable {'.'.join(data.input_variable_selector)} not found")
             operation = Operation(data.write_mode.value)
             kind = target.value_type
-            # Files have no operations of their own; what is of the same type always fits.
-            same = given.value_type == kind and operation == Operation.OVER_WRITE
-            file = kind == SegmentType.ARRAY_FILE and given.value_type == SegmentType.FILE
-            if not (same or file or _fits(kind, operation, given.value)):
+            if not _fits(kind, operation, given.value):
                 raise _unfit(data.assigned_variable_selector, kind, operation.value, given.value)
         yield from super()._run()
 
@@ -75,17 +103,25 @@ class SecondAssigner(SecondNode):
             )
 
     def _apply_item(self, *, item: Any, working_variable_pool: Any) -> Sequence[str] | None:
+        selector, pool = item.variable_selector, working_variable_pool
+        _check_target(selector, self.graph_config)
+        variable = pool.get(selector)
+        if not isinstance(variable, VariableBase):
+            raise VariableOperatorNodeError(f"Variable {'.'.join(selector)} not found")
+        self._validate_item_support(variable=variable, item=item)
         try:
-            return super()._apply_item(item=item, working_variable_pool=working_variable_pool)
+            value = self._resolve_item_input_value(variable=variable, item=item, working_variable_pool=pool)
         except VariableNotFoundError:
-            missing = item.variable_selector
-            if working_variable_pool.get(missing) is not None:
-                missing = item.value
-            raise VariableOperatorNodeError(f"Variable {'.'.join(missing)} not found") from None
-        except InvalidInputValueError as error:
-            kind = working_variable_pool.get(item.variable_selector).value_type
-            value = str(error).removeprefix("Invalid input value ")
-            raise _unfit(item.variable_selector, kind, item.operation.value, value) from None
+            raise VariableOperatorNodeError(f"Variable {'.'.join(item.value)} not found") from None
+        except InvalidInputValueError:
+            raise _unfit(selector, variable.value_type, item.operation.value, item.value) from None
+        if value is _SKIP_VARIABLE_UPDATE:
+            return None
+        if not _fits(variable.value_type, item.operation, value):
+            raise _unfit(selector, variable.value_type, item.operation.value, value)
+        changed = self._handle_item(variable=variable, operation=item.operation, value=value)
+        pool.add(variable.selector, variable.model_copy(update={"value": changed}))
+        return variable.selector
 
     def _resolve_item_input_value(self, *, variable: Any, item: Any, working_variable_pool: Any) -> Any:
         value = super()._resolve_item_input_value(

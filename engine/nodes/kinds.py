@@ -24,7 +24,6 @@ from graphon.nodes.loop.loop_start_node import LoopStartNode
 from graphon.nodes.start import StartNode
 from graphon.nodes.template_transform.template_transform_node import TemplateTransformNode
 from graphon.nodes.tool import ToolNode
-from graphon.nodes.variable_aggregator.variable_aggregator_node import VariableAggregatorNode
 
 from engine.agents.easy_node import EasyAgentNode
 from engine.agents.kinds import agent, easy_agent
@@ -36,6 +35,7 @@ from engine.forms.node import HumanInputNode
 from engine.knowledge.easy_node import EasyKnowledgeNode
 from engine.knowledge.node import KnowledgeRetrievalNode
 from engine.nodes import completion_prompt
+from engine.nodes.aggregator import FirstValueNode
 from engine.nodes.answer import TakenAnswerNode
 from engine.nodes.assigners import FirstAssigner, SecondAssigner
 from engine.nodes.code_executor import limits
@@ -147,8 +147,8 @@ KINDS: dict[str, Kind] = {
     T.LOOP: Kind(RepeatNode),
     T.LOOP_START: Kind(LoopStartNode),
     T.LOOP_END: Kind(LoopEndNode),
-    T.VARIABLE_AGGREGATOR: Kind(VariableAggregatorNode),
-    T.LEGACY_VARIABLE_AGGREGATOR: Kind(VariableAggregatorNode),
+    T.VARIABLE_AGGREGATOR: Kind(FirstValueNode),
+    T.LEGACY_VARIABLE_AGGREGATOR: Kind(FirstValueNode),
     T.VARIABLE_ASSIGNER: Kind(SecondAssigner),
     T.LIST_OPERATOR: Kind(ListNode),
     T.LLM: Kind(Writer, _llm),

@@ -128,6 +128,10 @@ REFUSED: list[tuple[str, Any, dict[str, Any], Any, str]] = [
     ("array[string]", ["a"], first("append"), 5, "is of type array[string]: 'append' does not take 5"),
     ("array[object]", [A], first("over-write"), 5, "is of type array[object]: 'over-write' does not take 5"),
     ("string", "a", first("over-write", ["gone", "r"]), None, "Variable gone.r not found"),
+    ("string", "a", second("set", "b", variable_selector=["sys", "query"]), None, "variable sys.query cannot be written"
+     ": only those of the conversation and of loops can"),
+    ("string", "a", second("set", "b", variable_selector=MADE), None, "variable made.r cannot be written"
+     ": only those of the conversation and of loops can"),
 ]  # fmt: skip
 
 
@@ -195,3 +199,59 @@ def test_a_loop_variable_is_written_in_each_round(bench: Bench, version: str) ->
     edges = [edge("start", "made"), edge("made", "it"), edge("first", "set"), edge("it", "end")]
     last = bench.run(document(nodes, edges))[-1]["data"]
     assert (last["error"], last["outputs"]) == (None, {"o": [A, A, A]})
+
+
+ONE = {"transfer_method": "remote_url", "url": "https://files.example/a.txt"}
+TWO = {"transfer_method": "remote_url", "url": "https://files.example/b.txt"}
+F, FS = ["start", "f"], ["start", "fs"]
+# what is done with a list of files; how many it has after one turn and after two
+FILES: list[tuple[dict[str, Any], int, int]] = [
+    (second("over-write", FS, "variable"), 2, 2),
+    (second("append", F, "variable"), 1, 2),
+    (second("extend", FS, "variable"), 2, 4),
+    (second("clear"), 0, 0),
+    (first("over-write", FS), 2, 2),
+    (first("append", F), 1, 2),
+    (first("clear", F), 0, 0),
+]
+NO_FILES: list[tuple[dict[str, Any], str]] = [
+    (second("append", FS, "variable"), "'append' does not take a list of files"),
+    (second("over-write", F, "variable"), "'over-write' does not take the file a.txt"),
+    (second("append", "a"), "'append' does not take a"),
+    (first("append", FS), "'append' does not take a list of files"),
+    (first("over-write", F), "'over-write' does not take the file a.txt"),
+]
+
+
+def with_files(bench: Bench, step: dict[str, Any]) -> list[Any]:
+    """The error, or how many files a list has, after each of two turns."""
+    declared = [{"variable": "f", "type": "file", "label": "f"}, {"variable": "fs", "type": "file-list", "label": "fs"}]
+    nodes = [node("start", "start", variables=declared), step, template("told", "{{ v | length }}", v=V),
+             node("answer", "answer", answer="{{#told.output#}}")]  # fmt: skip
+    edges = [edge("start", "set"), edge("set", "told"), edge("told", "answer")]
+    kept = [{"name": "v", "value_type": "array[file]", "value": []}]
+    app = bench.app(document(nodes, edges, "advanced-chat", conversation_variables=kept))
+    conversation: dict[str, Any] = {}
+    found: list[Any] = []
+    for _ in range(2):
+        run = bench.start(app, {"f": ONE, "fs": [ONE, TWO]}, **conversation)
+        last = bench.events(run)[-1]["data"]
+        found.append(last["error"] or int(last["outputs"]["answer"]))
+        conversation = {"conversation_id": run.conversation_id}
+    return found
+
+
+@pytest.mark.parametrize("case", FILES, ids=lambda case: _name(("files", None, case[0])))
+def test_files_are_written_to_a_list_of_files_and_are_there_in_the_next_turn(
+    bench: Bench, case: tuple[dict[str, Any], int, int]
+) -> None:
+    step, once, twice = case
+    assert with_files(bench, step) == [once, twice]
+
+
+@pytest.mark.parametrize("case", NO_FILES, ids=lambda case: _name(("files", None, case[0])))
+def test_what_is_no_file_or_no_list_of_them_is_refused_by_its_name(
+    bench: Bench, case: tuple[dict[str, Any], str]
+) -> None:
+    step, message = case
+    assert with_files(bench, step) == [f"The variable conversation.v is of type array[file]: {message}"] * 2
