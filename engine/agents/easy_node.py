@@ -19,7 +19,7 @@ from pydantic import Field
 from engine.agents.agent import Agent
 from engine.agents.failure import failing_in_words
 from engine.agents.messages import question
-from engine.agents.steps import Answered, Observed, RoundBegun, RoundEnded, Said, Thought
+from engine.agents.steps import Answered, Observed, RoundBegun, RoundEnded, Said, Thought, by_tool
 from store.clock import current_ids
 
 LABEL = "agent_thought"
@@ -110,8 +110,8 @@ class _Thought:
     def payload(self, agent: Agent, results: Iterable[Observed] = ()) -> dict[str, Any]:
         calls = self.told.calls if self.told else ()
         labels = {given.name: {"en_US": given.tool.label, "zh_Hans": given.tool.label} for given in agent.tools}
-        inputs = _named((call.name, call.written if call.arguments is None else call.arguments) for call in calls)
-        observed = _named((one.call.name, one.text) for one in results)
+        inputs = by_tool((call.name, call.given) for call in calls)
+        observed = by_tool((one.call.name, one.text) for one in results)
         return {
             "id": self._id,
             "position": self._position,
@@ -122,17 +122,6 @@ class _Thought:
             "tool_input": _json(inputs),
             "message_files": [],
         }
-
-
-def _named(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """By tool; a second call of the same tool in one round gets a number."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        key, number = name, 2
-        while key in found:
-            key, number = f"{name} ({number})", number + 1
-        found[key] = value
-    return found
 
 
 def _json(value: dict[str, Any]) -> str:

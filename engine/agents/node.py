@@ -19,7 +19,7 @@ from pydantic import Field
 from engine.agents.agent import Agent
 from engine.agents.failure import failing_in_words
 from engine.agents.messages import question
-from engine.agents.steps import Answered, Calling, Observed, RoundBegun, RoundEnded, Said, Step, Thought
+from engine.agents.steps import Answered, Calling, Observed, RoundBegun, RoundEnded, Said, Step, Thought, by_tool
 from engine.events.jsonable import jsonable
 from engine.running.cancel import Cancelled
 from store.clock import current_ids
@@ -135,16 +135,15 @@ class _Log:
                 yield self._begin(f"ROUND {step.position}", {})
                 yield self._begin(f"{agent.model.model_name} Thought", {}, provider=agent.model.provider)
             case Thought():
-                calls = [{"name": call.name, "arguments": call.arguments or call.written} for call in step.calls]
+                calls = [{"name": call.name, "arguments": call.given} for call in step.calls]
                 yield self._end({"output": step.text, "tool_calls": calls}, tokens=step.usage.total_tokens)
             case Calling():
-                arguments = step.call.arguments if step.call.arguments is not None else step.call.written
-                yield self._begin(f"CALL {step.call.name}", {"arguments": arguments})
+                yield self._begin(f"CALL {step.call.name}", {"arguments": step.call.given})
             case Observed():
-                data = {"arguments": step.call.arguments or step.call.written, "output": step.text}
+                data = {"arguments": step.call.given, "output": step.text}
                 yield self._end(data, step.text if step.failed else None)
             case RoundEnded():
-                observed = {one.call.name: one.text for one in step.results}
+                observed = by_tool((one.call.name, one.text) for one in step.results)
                 yield self._end({"output": step.thought.text, "observation": observed})
 
     def failed(self, error: str) -> Generator[AgentLogEvent, None, None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,11 @@ class Call:
     name: str
     arguments: Mapping[str, Any] | None
     written: str
+
+    @property
+    def given(self) -> Mapping[str, Any] | str:
+        """The arguments, or what stands in their place."""
+        return self.written if self.arguments is None else self.arguments
 
 
 @dataclass(frozen=True)
@@ -89,3 +94,14 @@ class Answered:
 
 
 Step = RoundBegun | Said | Thought | Calling | Observed | RoundEnded | Answered
+
+
+def by_tool(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return values by the names of tools; a second call of the same tool in one round gets a number."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        key, number = name, 2
+        while key in found:
+            key, number = f"{name} ({number})", number + 1
+        found[key] = value
+    return found

@@ -12,7 +12,7 @@ def models_of(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [_pair(config.get("model"))] if isinstance(config, Mapping) else []
     graph = document.get("graph") or {}
     for node in graph.get("nodes") or []:
-        found += [_pair(model) for model in _in_node(node.get("data") or {})]
+        found += [_pair(model) for model in models_in(node.get("data") or {})]
     return sorted({pair for pair in found if pair is not None})
 
 
@@ -21,7 +21,8 @@ def spoken_of(provider: str, name: str) -> str:
     return "/".join(part for part in (provider, name) if part) or "(no model named)"
 
 
-def _in_node(data: Mapping[str, Any]) -> Iterator[Any]:
+def models_in(data: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what a node's data says of each model it asks, as it is written there."""
     if "model" in data:
         yield data["model"]
     for parameter in (data.get("agent_parameters") or {}).values():

@@ -20,15 +20,14 @@ from graphon.variables.types import SegmentType
 
 from engine.files.runtime import graph_value
 from engine.inputs.variables import FILE_TYPES, variables
-from engine.models.table import ModelTable
 from engine.nodes.factory import DifyNodeFactory
 from engine.nodes.services import Services
 from engine.running.context import RunContext
 from engine.running.inline import tell_layers_only, work_inline
 from engine.running.taking_part import graph_of, start_of
+from engine.running.workers import workers_for
 
 _EMPTY: dict[str, Any] = {"number": 0, "object": {}, "boolean": False}
-_PARALLEL_WORKERS = 4
 
 
 class GraphRefused(ValueError):
@@ -68,32 +67,6 @@ def build(
     if workers == 1:
         work_inline(engine)
     return engine
-
-
-def workers_for(graph: Mapping[str, Any], models: ModelTable) -> int:
-    """Return how many nodes may run at once.
-
-    More than one only pays where branches run side by side *and* something in the graph waits for the
-    outside; otherwise one worker gives the same order of events on every repetition, at no cost.
-    """
-    outgoing: dict[tuple[str, str], set[str]] = {}
-    for edge in graph["edges"]:
-        outgoing.setdefault((edge["source"], edge.get("sourceHandle") or "source"), set()).add(edge["target"])
-    fans_out = any(len(targets) > 1 for targets in outgoing.values())
-    parallel = any(node["data"].get("is_parallel") for node in graph["nodes"])
-    waits = any(_waits(node["data"], models) for node in graph["nodes"])
-    return _PARALLEL_WORKERS if waits and (fans_out or parallel) else 1
-
-
-def _waits(data: Mapping[str, Any], models: ModelTable) -> bool:
-    if data.get("type") == "http-request":
-        return True
-    model = data.get("model")
-    if not isinstance(model, Mapping):
-        return False
-    choice = models.choose(str(model.get("provider") or ""), str(model.get("name") or ""))
-    parameters = model.get("completion_params") or {}
-    return choice.backend.kind != "echo" or any(parameters.get(name) for name in ("delay_ms", "first_delay_ms"))
 
 
 def _pool(context: RunContext, start: str) -> VariablePool:

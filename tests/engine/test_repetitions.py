@@ -23,7 +23,7 @@ import pytest
 from engine.definition.reading import load
 from engine.inputs.variables import WORKFLOW_MODES, variables
 from engine.models.table import ModelTable
-from engine.running.graph import workers_for
+from engine.running.workers import workers_for
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer
 from tests.engine.order import problems

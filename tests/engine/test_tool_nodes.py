@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from engine.models.table import ModelTable
+from engine.running.workers import workers_for
 from tests.engine.conftest import Bench
 from tests.engine.graphs import document, edge, node
 
@@ -117,6 +121,17 @@ def test_an_agent_node_streams_its_answer_and_logs_its_rounds_as_a_tree(bench: B
         assert {log["node_execution_id"] for log in logs(events)} == {started}
 
 
+def test_two_calls_of_one_tool_in_a_round_are_both_logged(bench: Bench) -> None:
+    calls = [{"name": "weekday", "arguments": {"month": 11, "day": day}} for day in (23, 24)]
+    calls.append({"name": "weekday", "arguments": {}})
+    made = logs(bench.run(flow(agent({"tool_calls": calls}), "text"), {"text": "ada"}))
+    called = [log["data"]["arguments"] for log in made if log["label"] == "CALL weekday"]
+    assert called == [call["arguments"] for call in calls for _ in ("start", "success")]
+    ended = next(log for log in made if (log["label"], log["status"]) == ("ROUND 1", "success"))
+    assert list(ended["data"]["observation"]) == ["weekday", "weekday (2)", "weekday (3)"]
+    assert ended["data"]["observation"]["weekday (2)"] == "November 24, 2026 is Tuesday."
+
+
 def test_an_agent_node_in_a_chat_answers_in_messages(bench: Bench, prompts: Any) -> None:
     made = agent(CALL)
     made["data"]["agent_parameters"]["query"] = {"type": "mixed", "value": "{{#sys.query#}}"}
@@ -144,3 +159,26 @@ def test_an_agent_node_whose_tool_is_missing_says_how_to_add_it(bench: Bench) ->
     missing = {"provider_name": "weather", "tool_name": "forecast", "enabled": True}
     end = last(bench.run(flow(agent({}, tools=[missing]), "text"), {"text": "ada"}))
     assert "difyspec tools import FILE --name weather" in end["error"]
+
+
+SLOW = {"provider": "echo", "name": "echo", "completion_params": {"delay_ms": 1}}
+WEATHER = {"provider_id": "x", "provider_name": "weather", "tool_name": "forecast"}
+PAGE = {"provider_id": "webscraper", "provider_name": "webscraper", "tool_name": "webscraper"}
+CLOCK = {"provider_id": "time", "provider_name": "time", "tool_name": "weekday"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "most"),
+    [
+        ("agent", {"agent_parameters": {"model": {"type": "constant", "value": SLOW}}}, 4),
+        ("agent", agent({})["data"], 1),
+        ("llm", {"model": SLOW}, 4),
+        ("tool", WEATHER, 4),
+        ("tool", PAGE, 4),
+        ("tool", CLOCK, 1),
+    ],
+)
+def test_branches_that_wait_for_something_outside_work_side_by_side(kind: str, data: dict[str, Any], most: int) -> None:
+    nodes = [node("begin", "start"), *({"id": name, "data": {**data, "type": kind}} for name in ("left", "right"))]
+    graph = {"nodes": nodes, "edges": [edge("begin", "left"), edge("begin", "right")]}
+    assert workers_for(graph, ModelTable()) == most
