@@ -5,9 +5,12 @@ Exit codes: 0 done, 1 refused or failed (the reason on standard error), 2 wrong 
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
-from server.commands import accounts, apps, datasets, inspect, models, serving, tokens, tools, workspaces
+from server.commands import accounts, apps, datasets, demo, inspect, models, serving, tokens, tools, workspaces
 
 app = typer.Typer(
     name="difyspec",
@@ -23,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("demo")(serving.demo)
+app.command("demo")(demo.demo)
 app.command("serve")(serving.serve)
 app.command("worker")(serving.worker)
 app.add_typer(accounts.app, name="accounts")
@@ -35,6 +38,21 @@ app.add_typer(models.app, name="models")
 app.add_typer(tools.app, name="tools")
 app.command("journey")(inspect.journey)
 app.command("check-config")(inspect.check_config)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"difyspec {metadata.version('difyspec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """What the command takes without another command."""
 
 
 def main() -> None:

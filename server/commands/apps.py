@@ -96,7 +96,7 @@ def list_apps(output: Output = Format.table) -> None:
                 "name": one.name,
                 "mode": one.mode,
                 "access": one.access_mode,
-                "published": "yes" if one.published_id else "no",
+                "published": one.published_id is not None,
                 "workspace": one.workspace_name,
             }
             for one in store.apps.for_operator_list_all()
@@ -106,7 +106,7 @@ def list_apps(output: Output = Format.table) -> None:
 
 @app.command()
 def export(app_id: AppId) -> None:
-    """Print the definition as it was imported, without the values of its secret variables."""
+    """Print the definition as it was imported. The values of its secret variables are left out."""
     import store.apps
 
     with opened():
@@ -144,7 +144,10 @@ def access(
     mode: Annotated[str, typer.Argument(help="one of: " + ", ".join(ACCESS_MODES))],
     allow: Annotated[list[str] | None, typer.Option(help="e-mail of a member who may use a private app")] = None,
 ) -> None:
-    """Say who may run an app: everyone, members, listed members, or people of a verified identity provider."""
+    """Say who may run an app.
+
+    Everyone, members, listed members, or people of a verified identity provider.
+    """
     import store.apps
 
     if mode not in ACCESS_MODES:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help=(
-        "Documents that apps look things up in: each dataset belongs to a workspace and is searched by full text.\n\n"
+        "Documents that apps look things up in. Each dataset belongs to a workspace and is searched by full text.\n\n"
         "An app that comes from elsewhere names its datasets by ids of its old server; "
         "`difyspec datasets create NAME --for ID` lets such an id mean a dataset of this one."
     ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from server.commands.common import Format, Output, settings, show
 from server.commands.models import tell_models
 
 
 def journey(output: Output = Format.table) -> None:
-    """The stops a request passes, in order, and what each refuses with."""
+    """The stops a request passes, and what each refuses with."""
     from server.journey import JOURNEY
 
     rows = [{"stop": stop.name, "does": stop.does, "refuses with": stop.refuses} for stop in JOURNEY]
@@ -15,9 +17,9 @@ def journey(output: Output = Format.table) -> None:
 
 
 def check_config(output: Output = Format.table) -> None:
-    """The settings in force, secrets hidden, and which models the apps will use.
+    """The settings in force, secrets hidden.
 
-    Ends with code 2 and the fix when a setting is wrong.
+    Says too which model answers for each one that an app names. Ends with code 2 and the fix when a setting is wrong.
     """
     from server.settings import SECRET_NAMES, Settings
 
@@ -26,7 +28,19 @@ def check_config(output: Output = Format.table) -> None:
     for name, field in Settings.model_fields.items():
         value = getattr(current, name)
         hidden = bool(value) and any(secret in name for secret in SECRET_NAMES)
-        shown = "(hidden)" if hidden else value if isinstance(value, int | float | bool) else str(value)
-        rows.append({"setting": f"DIFYSPEC_{name.upper()}", "value": shown, "meaning": field.description})
+        rows.append(
+            {
+                "setting": f"DIFYSPEC_{name.upper()}",
+                "value": "(hidden)" if hidden else _plain(value),
+                "set": name in current.model_fields_set,
+                "meaning": field.description,
+            }
+        )
     show(rows, output)
     tell_models(current)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    return value if value is None or isinstance(value, int | float) else str(value)

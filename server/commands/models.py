@@ -28,7 +28,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_models(output: Output = Format.table) -> None:
-    """The rules in order, the default, and for each model that an app names who answers for it."""
+    """The rules, the default, and who answers the apps."""
     from engine.models.used import spoken_of
 
     with opened() as current:

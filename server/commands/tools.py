@@ -14,8 +14,8 @@ from server.commands.common import Format, Output, fail, opened, show, workspace
 
 app = typer.Typer(
     help=(
-        "Tools that agents and tool nodes call: those that come with the server, and operations of APIs that are "
-        "imported from OpenAPI documents."
+        "Tools that agents and tool nodes call. Some come with the server; others are operations of APIs, imported "
+        "from OpenAPI documents."
     ),
     no_args_is_help=True,
 )
@@ -48,7 +48,9 @@ def import_api(
     workspace_id: Workspace = "",
     output: Output = Format.table,
 ) -> None:
-    """Import an API, or import it again: each operation becomes a tool for the workspace's apps.
+    """Import an API, or import it again.
+
+    Each operation becomes a tool for the workspace's apps.
 
     The credential is stored encrypted; one in the setting DIFYSPEC_TOOL_CREDENTIALS wins over it. Calls go through
     the same guarded client as HTTP nodes: private addresses need DIFYSPEC_ALLOWED_OUTBOUND_HOSTS.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import apps
 from tests.browser.apps import LONG, ends, press
+from tests.browser.conftest import connect
 from tests.engine import forms, graphs
 
 Open = Callable[..., Page]
@@ -148,3 +151,17 @@ def test_a_large_graph_is_bounded_and_shows_its_beginning_and_then_where_the_run
     boxes = [page.locator("svg").locator("xpath=.."), page.locator("#timeline").locator("xpath=..")]
     for box in boxes:
         assert box.evaluate("box => box.clientHeight <= innerHeight && box.scrollTop > 0 && box.tabIndex === 0")
+
+
+def test_the_request_is_told_as_a_curl_line_that_works(signed_in: Open, base: str) -> None:
+    topic = apps.start(topic={"type": "text-input"})
+    page = signed_in(apps.add(apps.line(topic, result=["start", "topic"])))
+    page.locator("#curl summary").click()
+    page.get_by_label("Topic").fill("It's a bee")
+    line = page.get_by_label("The request as a curl line")
+    expect(line).to_contain_text("a bee")
+    told = subprocess.run(
+        ["bash", "-c", line.inner_text()], env={**os.environ, "TOKEN": connect("curl")}, capture_output=True, text=True,
+        timeout=60, check=True,
+    ).stdout  # fmt: skip
+    assert """"outputs":{"result":"It's a bee"}""" in told

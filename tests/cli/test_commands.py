@@ -47,9 +47,26 @@ def owner(shell: Shell) -> str:
     return "ada@example.com"
 
 
-@pytest.mark.parametrize("words", [(), ("apps",), ("tokens", "create"), ("demo",), ("serve",), ("worker",)])
-def test_help_teaches_every_level(shell: Shell, words: tuple[str, ...]) -> None:
-    assert "Usage" in shell(*words, "--help")
+GROUPS = [(), ("accounts",), ("workspaces",), ("tokens",), ("apps",), ("datasets",), ("models",), ("tools",)]
+
+
+@pytest.mark.parametrize("words", [*GROUPS, ("tokens", "create"), ("demo",), ("serve",), ("worker",)])
+def test_help_teaches_every_level_in_whole_sentences(shell: Shell, words: tuple[str, ...]) -> None:
+    told = shell(*words, "--help", COLUMNS="80")
+    assert "Usage" in told
+    assert "..." not in told.partition("Commands:")[2]
+
+
+def test_the_version_is_told(shell: Shell) -> None:
+    assert re.fullmatch(r"difyspec \d+\.\d+\.\d+\n", shell("--version"))
+
+
+def test_settings_are_told_as_values_and_as_set_or_not(shell: Shell) -> None:
+    rows = {row["setting"]: row for row in shell.rows("check-config")}
+    assert rows["DIFYSPEC_REDIS_URL"]["value"] is None
+    assert rows["DIFYSPEC_KNOWN_CLIENT_IDS"]["value"] == ["difyctl", "difyspec"]
+    assert rows["DIFYSPEC_DATA_DIR"]["set"]
+    assert not rows["DIFYSPEC_PORT"]["set"]
 
 
 def test_a_token_is_shown_once_and_listed_without_its_secret(shell: Shell, owner: str) -> None:
@@ -86,6 +103,7 @@ def test_access_publish_and_delete(shell: Shell, owner: str) -> None:
     one = shell.rows("apps", "import", str(ROOT / "examples" / "ask.yml"))[0]["id"]
     shell("apps", "access", one, "public")
     assert shell.rows("apps", "list")[0]["access"] == "public"
+    assert shell.rows("apps", "list")[0]["published"] is True
     shell("apps", "access", one, "nobody", code=2)
     shell("apps", "delete", one, "--yes")
     assert shell.rows("apps", "list") == []

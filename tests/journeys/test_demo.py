@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,9 +22,21 @@ DEMO = [sys.executable, "-c", "from server.cli import main; main()", "demo"]
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What the demo prints before and while it listens; its state stays in a folder of its own."""
-    folder = tmp_path_factory.mktemp("demo")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of its own for the demo's state."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path) -> Iterator[str]:
+    """What the demo prints before and while it listens."""
+    with started(folder) as said:
+        yield said
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[str]:
+    """A demo that runs, and what it printed."""
     environment = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
     port, said = free_port(), folder / "said.txt"
     with said.open("w") as out:
@@ -34,10 +48,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
         try:
-            for _ in range(300):
-                if "docs at" in said.read_text():
-                    break
+            give_up = time.monotonic() + 60
+            while "docs at" not in said.read_text():
                 assert process.poll() is None, said.read_text()
+                assert time.monotonic() < give_up, said.read_text()
                 time.sleep(0.05)
             yield said.read_text()
         finally:
@@ -47,7 +61,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_the_lines_of_the_demo_work_when_pasted(printed: str) -> None:
     lines = printed.partition("export TOKEN")[2].partition("\ndifyspec:")[0]
-    script = "export TOKEN" + lines.replace("Three lines to paste:", "")
+    script = "export TOKEN" + lines
     answers = subprocess.run(
         ["bash", "-e", "-c", script], capture_output=True, text=True, timeout=60, check=True
     ).stdout
@@ -58,10 +72,19 @@ def test_the_lines_of_the_demo_work_when_pasted(printed: str) -> None:
 
 
 def test_the_owner_of_the_demo_signs_in_with_the_printed_password(printed: str) -> None:
-    base, email, password = re.findall(r"Sign in +(\S+)/signin +(\S+) +/ +(\S+)", printed)[0]
+    email, password = re.findall(r"Sign in as +(\S+) +/ +(\S+)", printed)[0]
+    base = re.findall(r"Try the apps +(\S+)/apps", printed)[0]
     with httpx.Client(base_url=base, follow_redirects=True) as client:
         page = client.get("/signin").text
         form = dict(re.findall(r'name="(\w+)"[^>]*value="([^"]*)"', page))
         answer = client.post("/signin", data={**form, "email": email, "password": password}, headers={"Origin": base})
         assert answer.status_code == 200
         assert email in answer.text or "Sign out" in answer.text
+
+
+def test_a_demo_that_is_started_again_has_the_same_password_and_token(printed: str, folder: Path) -> None:
+    secret = r"(?:owner@example\.com  /  |export TOKEN=)(\S+)"
+    assert (folder / "state" / "demo.json").stat().st_mode & 0o077 == 0
+    with started(folder) as again:
+        assert re.findall(secret, again) == re.findall(secret, printed)
+        assert len(re.findall(secret, again)) == 2

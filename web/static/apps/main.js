@@ -1,6 +1,7 @@
 // The page of an app: start a run, or open one again, and follow it to its end.
 
 import { Api, Refused } from "./api.js";
+import { curl } from "./curl.js";
 import { copier, make } from "./dom.js";
 import { Unfit, clear, inputs, named, tell } from "./fields.js";
 import { follow } from "./follow.js";
@@ -141,16 +142,13 @@ form.addEventListener("submit", async (event) => {
   isRunning = true;
   clear(form);
   complain("");
-  const body = {};
+  let body;
   try {
-    body.inputs = await inputs(form, (file) => api.upload(file));
+    body = await filled((file) => api.upload(file));
   } catch (error) {
     isRunning = false;
     return error instanceof Unfit ? tell(error.field, error.message) : failed(error);
   }
-  const query = form.elements.namedItem("query");
-  if (turns) body.query = query.value;
-  if (turns && conversation) body.conversation_id = conversation;
   task = "";
   say("running", "Starting…");
   const place = turns ? turn(body.query) : page;
@@ -162,6 +160,14 @@ form.addEventListener("submit", async (event) => {
   // What was refused can be mended and sent again.
   if (turns && !task) place.remove();
 });
+
+/** What is filled in, as the body of a run. In: `upload(file)`, which answers the record of an uploaded file. */
+async function filled(upload) {
+  const body = { inputs: await inputs(form, upload) };
+  if (turns) body.query = form.elements.namedItem("query").value;
+  if (turns && conversation) body.conversation_id = conversation;
+  return body;
+}
 
 /** A new turn of a conversation, at its end. */
 function turn(query) {
@@ -215,6 +221,9 @@ function fill() {
 }
 if (words.includes("{{")) form.addEventListener("input", fill);
 fill();
+
+if (at("curl")) form.addEventListener("input", curl(at("curl"), `${location.origin}${api.base}/run`, () =>
+  filled((file) => ({ id: `<id of ${file.name}, uploaded>` }))));
 
 // The turns before this one came with the page, as text.
 for (const answer of turns?.querySelectorAll(".answer") ?? []) {
