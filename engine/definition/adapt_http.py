@@ -14,7 +14,7 @@ _FORMS = ("form-data", "x-www-form-urlencoded")
 def request(name: str, data: dict[str, Any], warnings: list[str]) -> None:
     """Mend a node's data in place; what was read as something else is told in ``warnings``."""
     if isinstance(data.get("method"), str):
-        data["method"] = data["method"].lower()
+        data["method"] = data["method"].upper()
     for key in ("headers", "params"):
         data[key] = data.get(key) or ""
     data["authorization"] = data.get("authorization") or {"type": "no-auth"}

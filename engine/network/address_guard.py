@@ -23,7 +23,8 @@ def resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise AddressRefused(f"The host '{host}' could not be resolved: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise AddressRefused(f"The host '{host}' could not be resolved: {reason}") from error
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 

@@ -129,6 +129,8 @@ class GuardedHttpClient(HttpClientProtocol):
         deadline = time.monotonic() + connect + read + write
         verify = options.pop("ssl_verify", None) is not False
         follow = options.pop("follow_redirects", False)
+        if headers := options.get("headers"):
+            options["headers"] = [_header(str(name), str(value)) for name, value in headers.items()]
         backend = _Backend(self._guard)
         timeout = httpx.Timeout(None, connect=connect, read=read, write=write)
         try:
@@ -193,6 +195,13 @@ class GuardedHttpClient(HttpClientProtocol):
         except NotUnpacked as error:
             raise RequestRefused(f"The response cannot be read: {error}") from None
         return b"".join(pieces)
+
+
+def _header(name: str, value: str) -> tuple[bytes, bytes]:
+    """A header in UTF-8: of text the client takes ASCII only."""
+    if not name or not name.isascii():
+        raise RequestRefused(f"A header cannot be called '{name}'")
+    return name.encode(), value.encode()
 
 
 def _words(error: httpx.RequestError, url: str, options: Mapping[str, Any]) -> str:

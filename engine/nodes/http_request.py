@@ -1,20 +1,47 @@
-"""The HTTP request node, with names for the files it gets."""
+"""The HTTP request node, which sends what its settings say and has names for the files it gets."""
 
 from __future__ import annotations
 
 import mimetypes
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from graphon.file.enums import FileTransferMethod
-from graphon.nodes.http_request.entities import Response
+from graphon.node_events.base import NodeRunResult
+from graphon.nodes.http_request import node as http_node
+from graphon.nodes.http_request.entities import HttpRequestNodeTimeout, Response
 from graphon.nodes.http_request.node import HttpRequestNode
 from graphon.variables.segments import ArrayFileSegment
 
 from engine.files.kinds import extension_for, extension_of
+from engine.network.http_client import TIMEOUTS
+from engine.nodes.http_body import RequestMaker
+
+# The node makes its own, by this name.
+http_node.Executor = RequestMaker
 
 
 class NamingHttpRequestNode(HttpRequestNode):
     """The engine's own forgets what a file was called; the next node, and the person, want to know."""
+
+    def _run(self) -> NodeRunResult:
+        # The key is filled in on the node's own data; another attempt must not fill in the result.
+        config = self.node_data.authorization.config
+        key = config.api_key if config else ""
+        try:
+            return super()._run()
+        finally:
+            if config:
+                config.api_key = key
+
+    def _get_request_timeout(self, node_data: Any) -> HttpRequestNodeTimeout:
+        asked = super()._get_request_timeout(node_data)
+        connect, read, write = TIMEOUTS
+        return HttpRequestNodeTimeout(
+            connect=min(asked.connect or connect, connect),
+            read=min(asked.read or read, read),
+            write=min(asked.write or write, write),
+        )
 
     def extract_files(self, url: str, response: Response) -> ArrayFileSegment:
         """The response as a file, if it is one: by its Content-Disposition, else by its address and type."""
