@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
+from engine.definition.error import DefinitionError
 from engine.definition.yaml_guard import read
 from engine.events.masking import Mask, secrets_of
 from engine.running.sealing import SealBroken, Sealer
@@ -56,12 +57,36 @@ def blanked(source: str) -> str:
     """Return the text of a definition that can be read, with the values of its secret variables left empty."""
     source = source.removeprefix("\ufeff")
     value, root = read(source)
+    secrets = _secrets(value)
+    if not secrets:
+        return source
     if root is None:
-        items = ((value or {}).get("workflow") or {}).get("environment_variables") or []
-        secret = [item for item in items if item.get("value_type") == _KIND and item.get("value")]
-        for item in secret:
+        for item in secrets:
             item["value"] = ""
-        return json.dumps(value, ensure_ascii=False, indent=2) if secret else source
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    text = _cut(source, root)
+    if _without_secrets(text):
+        return text
+    # Values that stand in several places (anchors, merged mappings): remarks are lost, the secrets are not told.
+    emptied = _emptied(value, [item["value"] for item in secrets])
+    return yaml.safe_dump(emptied, allow_unicode=True, sort_keys=False, width=120)
+
+
+def _secrets(value: Any) -> list[dict[str, Any]]:
+    items = ((value or {}).get("workflow") or {}).get("environment_variables") or []
+    return [item for item in items if item.get("value_type") == _KIND and item.get("value")]
+
+
+def _emptied(value: Any, secrets: list[Any]) -> Any:
+    if isinstance(value, dict):
+        return {name: _emptied(one, secrets) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_emptied(one, secrets) for one in value]
+    return "" if value in secrets else value
+
+
+def _cut(source: str, root: Node) -> str:
+    """The text without the values where they stand, and all else as its author wrote it."""
     found = _member(_member(root, "workflow"), "environment_variables")
     spots = []
     for item in found.value if isinstance(found, SequenceNode) else []:
@@ -73,6 +98,13 @@ def blanked(source: str) -> str:
         rest = source[end:]
         source = source[:start] + "''" + ("\n" if source[start:end].endswith("\n") else "") + rest
     return source
+
+
+def _without_secrets(text: str) -> bool:
+    try:
+        return not _secrets(read(text)[0])
+    except DefinitionError:
+        return False
 
 
 def kept(values: Mapping[str, Any], document: Mapping[str, Any], sealer: Sealer) -> dict[str, Any]:

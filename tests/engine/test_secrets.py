@@ -164,6 +164,22 @@ def test_the_text_that_is_exported_is_the_one_imported_without_its_secrets(text:
     assert ("# a remark" in blank) == ("# a remark" in text)
 
 
+SHARED = [
+    "x: &s s3cret\nworkflow: {environment_variables: [{name: A, value_type: secret, value: *s}]}",
+    "workflow: {environment_variables: [{name: A, value_type: secret, value: &s s3cret}, {name: B, value: [*s]}]}",
+    "x: &s {value_type: secret, value: s3cret}\nworkflow: {environment_variables: [{name: A, <<: *s}]}",
+]
+
+
+@pytest.mark.parametrize("text", SHARED)
+def test_a_secret_that_the_author_wrote_once_for_several_places_is_in_none_of_the_exported_text(text: str) -> None:
+    blank = author_secrets.blanked(text)
+    assert yaml.safe_load(blank)["workflow"]["environment_variables"][0] == {
+        "name": "A", "value_type": "secret", "value": "",
+    }  # fmt: skip
+    assert "s3cret" not in blank
+
+
 def test_a_text_without_secrets_stays_as_it_is() -> None:
     text = Path("examples/ask.yml").read_text()
     assert author_secrets.blanked(text) == text
