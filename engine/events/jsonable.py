@@ -62,7 +62,13 @@ def _link(file: Any) -> str | None:
 
 def _text(value: str) -> str:
     # A lone surrogate cannot be written as UTF-8 and would end the stream in the middle.
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if value.isascii():
+        return value
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value  # the very text: a copy for each place that shows it could take any memory
 
 
 def _object(value: Any, depth: int) -> Any:

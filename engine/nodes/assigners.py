@@ -13,6 +13,7 @@ from typing import Any
 from graphon.enums import BuiltinNodeTypes
 from graphon.file.models import File
 from graphon.node_events.base import NodeEventPayload
+from graphon.node_events.node import VariableUpdatedEvent
 from graphon.nodes.variable_assigner.common.exc import VariableOperatorNodeError
 from graphon.nodes.variable_assigner.v1.node import VariableAssignerNode as FirstNode
 from graphon.nodes.variable_assigner.v1.node_data import WriteMode
@@ -25,11 +26,28 @@ from graphon.variables import types
 from graphon.variables.types import SegmentType
 from graphon.variables.variables import VariableBase
 
+from engine.running.weight import weight
+
 # So that `clear` empties a list of files too.
 types._EMPTY_ARRAY_ZERO_VALUE_TYPES |= {SegmentType.ARRAY_FILE}
 
 _NUMBERS = (SegmentType.NUMBER, SegmentType.INTEGER, SegmentType.FLOAT)
 _SHOWN = 60
+# What a variable may hold: one that is put into itself again and again doubles each time.
+_LARGEST, _LARGEST_NUMBER = 4 * 1024 * 1024, 2**63
+
+
+def _too_large(selector: Sequence[str]) -> VariableOperatorNodeError:
+    name = ".".join(selector)
+    return VariableOperatorNodeError(
+        f"The variable {name} would be larger than it may be: {_LARGEST} characters, or a number of 64 bits"
+    )
+
+
+def _is_too_large(value: Any) -> bool:
+    if isinstance(value, int | float):
+        return not -_LARGEST_NUMBER <= value < _LARGEST_NUMBER
+    return weight(value, _LARGEST) > _LARGEST
 
 
 def _unfit(selector: Sequence[str], kind: SegmentType, operation: str, value: Any) -> VariableOperatorNodeError:
@@ -88,7 +106,10 @@ class FirstAssigner(FirstNode):
             kind = target.value_type
             if not _fits(kind, operation, given.value):
                 raise _unfit(data.assigned_variable_selector, kind, operation.value, given.value)
-        yield from super()._run()
+        for event in super()._run():
+            if isinstance(event, VariableUpdatedEvent) and _is_too_large(event.variable.value):
+                raise _too_large(data.assigned_variable_selector)
+            yield event
 
 
 class SecondAssigner(SecondNode):
@@ -122,6 +143,12 @@ class SecondAssigner(SecondNode):
         changed = self._handle_item(variable=variable, operation=item.operation, value=value)
         pool.add(variable.selector, variable.model_copy(update={"value": changed}))
         return variable.selector
+
+    def _handle_item(self, *, variable: Any, operation: Operation, value: Any) -> Any:
+        made = super()._handle_item(variable=variable, operation=operation, value=value)
+        if _is_too_large(made):
+            raise _too_large(variable.selector)
+        return made
 
     def _resolve_item_input_value(self, *, variable: Any, item: Any, working_variable_pool: Any) -> Any:
         value = super()._resolve_item_input_value(

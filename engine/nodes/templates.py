@@ -17,6 +17,7 @@ from typing import Any
 
 from engine.events.jsonable import jsonable
 from engine.running.cancel import CancelToken
+from engine.running.weight import MOST_GIVEN, weight
 
 _WORKER = Path(__file__).with_name("template_worker.py")
 _WORKERS = 4
@@ -103,6 +104,8 @@ class TemplatePool:
 
     def render(self, template: str, variables: Mapping[str, Any], cancel: CancelToken) -> str:
         """Return the template's text. Raises `TemplateRefused`, and `Cancelled` when its run ends."""
+        if weight(variables, MOST_GIVEN) > MOST_GIVEN:
+            raise TemplateRefused(f"The template's variables hold more than {MOST_GIVEN} characters")
         request = json.dumps({"template": template, "variables": jsonable(variables), "limit": self._limit}).encode()
         while not self._places.acquire(timeout=_LOOK_SECONDS):
             cancel.check()

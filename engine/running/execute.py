@@ -23,9 +23,11 @@ from engine.events.rounds import Rounds
 from engine.forms.desk import FormDesk
 from engine.forms.mails import Outgoing
 from engine.nodes import text_forms
+from engine.nodes.text_limit import TextLimit, limit_texts
 from engine.running import dispatch_cache
 from engine.running.gate import Gate
 from engine.running.graph import GraphRefused, build
+from engine.running.kept import Kept
 from engine.running.live import LiveRun
 from engine.running.node_services import node_services
 from engine.running.progress import EngineProgress
@@ -43,6 +45,7 @@ logger = logging.getLogger(__name__)
 logging.getLogger("graphon").setLevel(logging.CRITICAL + 1)
 
 dispatch_cache.switch_off()
+limit_texts()
 text_forms.use()
 
 INTERNAL = "The run ended because of an internal error."
@@ -80,11 +83,14 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     gate = Gate(place.config.checkpoint_seconds if context.is_flow else 0)
     engine = build(context, node_services(live, place, desk), saved=saved.state if saved else None, channel=gate)
     gate.attach(engine)
+    engine.add_layer(TextLimit())
     mapper: Mapper | EasyMapper
+    iterations: list[str] = []
     if context.is_flow:
         check = OutputCheck(context.document.get("features") or {}) if context.is_chat else None
         graph = graph_of(context.document)
-        rounds = Rounds([one["id"] for one in graph["nodes"] if one["data"].get("type") == "iteration"])
+        iterations = [one["id"] for one in graph["nodes"] if one["data"].get("type") == "iteration"]
+        rounds = Rounds(iterations)
         engine.add_layer(rounds)
         mapper = Mapper(live.payloads, graph, desk.decided, lambda: live.answer, check, rounds.take)
     else:
@@ -100,7 +106,9 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
         _report(live, "Run %s: an event could not be sent: %s", error)
         live.end("failed", INTERNAL)
 
-    publish = Publisher(live, mapper, place.config.max_execution_steps, saved.steps if saved else 0)
+    # What the run may tell once in full it may also keep, and as much again on the way to that.
+    kept = Kept(2 * place.config.max_run_bytes, iterations, engine.runtime_state.variable_pool.variable_dictionary)
+    publish = Publisher(live, mapper, kept, place.config.max_execution_steps, saved.steps if saved else 0)
     layer = PublishLayer(engine, publish, broke, saved.filter if saved else None)
     # The variables first: the text that the filter lets through may show what was just written.
     engine.add_layer(ConversationLayer(engine, save_variable, broke))

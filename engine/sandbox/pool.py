@@ -18,6 +18,7 @@ import orjson
 
 from engine.events.jsonable import jsonable
 from engine.running.cancel import CancelToken
+from engine.running.weight import MOST_GIVEN, weight
 from engine.sandbox.messages import HEAD, NOT_PLAIN
 
 _NURSERY = Path(__file__).with_name("nursery.py")
@@ -131,6 +132,8 @@ class SandboxPool:
 
     def run(self, language: str, code: str, inputs: Mapping[str, Any], cancel: CancelToken) -> dict[str, Any]:
         """Return the outputs. Raises `CodeRefused`, and `Cancelled` when its run ends."""
+        if weight(inputs, MOST_GIVEN) > MOST_GIVEN:
+            raise CodeRefused(f"The code's variables hold more than {MOST_GIVEN} characters")
         request = orjson.dumps({"language": language, "code": code, "inputs": jsonable(inputs)})
         while not self._places.acquire(timeout=_LOOK_SECONDS):
             cancel.check()

@@ -255,3 +255,29 @@ def test_what_is_no_file_or_no_list_of_them_is_refused_by_its_name(
 ) -> None:
     step, message = case
     assert with_files(bench, step) == [f"The variable conversation.v is of type array[file]: {message}"] * 2
+
+
+def again(operation: str, value: Any, kind: str = "constant") -> dict[str, Any]:
+    """An assigner that does the same forty times."""
+    step = second(operation, value, kind)
+    step["data"]["items"] *= 40
+    return step
+
+
+GROWING = {
+    "a list put behind itself": ("array[number]", [1] * 1000, again("extend", V, "variable"), None),
+    "a number multiplied": ("number", 10**12, again("*=", 10**9), None),
+    "a number multiplied by itself": ("number", 10**12, again("*=", V, "variable"), None),
+    "a fraction multiplied": ("number", 1.5e12, again("*=", 1e200), None),
+    "a long list that gets a long text": ("array[string]", ["x" * 2_000_000] * 2, first("append"), "y" * 300_000),
+}
+
+
+@pytest.mark.parametrize("case", GROWING)
+def test_a_variable_cannot_grow_beyond_its_limit(bench: Bench, case: str) -> None:
+    kind, value, step, made = GROWING[case]
+    error, _ = turns(bench, chat(kind, value, step, made))[0]
+    assert (
+        error
+        == "The variable conversation.v would be larger than it may be: 4194304 characters, or a number of 64 bits"
+    )

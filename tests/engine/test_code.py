@@ -8,7 +8,7 @@ import pytest
 
 from engine.running.cancel import CancelToken
 from engine.sandbox import python_code
-from engine.sandbox.pool import SandboxPool
+from engine.sandbox.pool import CodeRefused, SandboxPool
 from tests.engine.graphs import chain_document, code, node
 
 
@@ -181,3 +181,9 @@ def test_a_node_type_of_another_language_is_an_incomplete_node(bench: Any) -> No
     assert finished(events)["error"] == (
         "The node is not complete: code_language: Input should be 'python3' or 'javascript'"
     )
+
+
+def test_variables_that_are_too_large_are_refused_before_they_are_sent(pool: SandboxPool) -> None:
+    text = "x" * 400_000
+    with pytest.raises(CodeRefused, match="The code's variables hold more than 16777216 characters"):
+        pool.run("python3", "def main(**k): return {}", {f"v{number}": text for number in range(50)}, CancelToken())

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, ask, token_of
-from tests.engine.graphs import chain_document, chat_document, document, edge, end, llm, node, template
+from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, llm, node, template
 from tests.engine.test_stop import looping
 
 
@@ -106,3 +106,86 @@ def test_what_was_told_before_a_pause_counts(bench: Bench, configure: Any, limit
     ]  # fmt: skip
     events = after_a_pause(bench, document(nodes, edges, "advanced-chat"))
     assert ending(events)[0] == status
+
+
+def test_rounds_in_which_nothing_is_done_count_as_steps(bench: Bench, configure: Any) -> None:
+    configure(max_execution_steps=50)
+    definition = looping()
+    definition["graph"]["nodes"][1]["data"]["loop_count"] = 10**9
+    definition["graph"]["nodes"] = [one for one in definition["graph"]["nodes"] if one["id"] != "t"]
+    definition["graph"]["edges"] = [edge("start", "again"), edge("again", "end")]
+    assert ending(bench.run(definition)) == ("failed", "Aborted: Maximum execution steps exceeded: 51 > 50")
+
+
+LONG = template("long", "{{ 'é' * 300000 }}")
+TEXT = ["long", "output"]
+MANY = {f"n{number}": TEXT for number in range(150)}
+REPEATED = "{{#long.output#}}" * 150
+TOLD = {"provider_id": "text", "provider_type": "builtin", "provider_name": "text", "tool_label": "Count"}
+MULTIPLIED = {
+    "a prompt": llm("it", REPEATED),
+    "a form": ask("it", REPEATED),
+    "what a tool is given": node(
+        "it", "tool", **TOLD, tool_name="count", tool_configurations={},
+        tool_parameters={"text": {"type": "mixed", "value": REPEATED}},
+    ),
+    "what is sent": node(
+        "it", "http-request", method="post", url="http://127.0.0.1:1/", headers="", params="", timeout={},
+        authorization={"type": "no-auth"}, body={"type": "raw-text", "data": [{"type": "text", "value": REPEATED}]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", MULTIPLIED)
+def test_a_text_that_is_referred_to_many_times_fails_the_node_before_it_fills_the_memory(
+    bench: Bench, place: str
+) -> None:
+    nodes = [node("start", "start", variables=[]), LONG, MULTIPLIED[place], end()]
+    events = bench.run(document(nodes, [edge("start", "long"), edge("long", "it"), edge("it", "end")]))
+    assert ending(events) == ("failed", "The texts of this node would be longer than 33554432 characters together")
+
+
+def test_an_answer_that_repeats_a_long_text_ends_at_the_limit(bench: Bench, configure: Any) -> None:
+    configure(max_run_bytes=2_000_000)
+    nodes = [node("start", "start", variables=[]), LONG, node("answer", "answer", answer=REPEATED)]
+    events = bench.run(document(nodes, [edge("start", "long"), edge("long", "answer")], "advanced-chat"))
+    assert ending(events) == ("failed", "Aborted: Maximum output size exceeded: more than 2000000 bytes")
+
+
+VALUES = "Aborted: Maximum output size exceeded: the run's values hold more than 4000000 characters"
+
+
+def test_outputs_that_repeat_a_long_text_are_too_large_before_they_are_written(bench: Bench, configure: Any) -> None:
+    configure(max_run_bytes=2_000_000)
+    nodes = [node("start", "start", variables=[]), LONG, end(**MANY)]
+    events = bench.run(document(nodes, [edge("start", "long"), edge("long", "end")]))
+    assert ending(events)[1].startswith("Aborted: Maximum output size exceeded")
+
+
+def big(name: str) -> dict[str, Any]:
+    return code(name, "def main(): return {'one': 'x' * 390000}", one="string")
+
+
+@pytest.mark.parametrize(("nodes", "error"), [(8, None), (12, VALUES)])
+def test_what_all_nodes_put_out_together_has_a_limit(
+    bench: Bench, configure: Any, nodes: int, error: str | None
+) -> None:
+    configure(max_run_bytes=2_000_000)
+    chain = [node("start", "start", variables=[]), *(big(f"c{number}") for number in range(nodes)), end()]
+    edges = [edge(one["id"], other["id"]) for one, other in itertools.pairwise(chain)]
+    assert ending(bench.run(document(chain, edges)))[1] == error
+
+
+def test_what_was_put_out_before_a_pause_counts_and_what_took_its_place_does_not(bench: Bench, configure: Any) -> None:
+    configure(max_run_bytes=2_000_000)
+    before, after = [big(f"b{number}") for number in range(6)], [big(f"a{number}") for number in range(6)]
+    chain = [node("start", "start", variables=[]), *before, ask(), *after, end()]
+    edges = [
+        edge(a["id"], b["id"], "approve" if a["id"] == "review" else "source") for a, b in itertools.pairwise(chain)
+    ]
+    assert ending(after_a_pause(bench, document(chain, edges)))[1] == VALUES
+    definition = looping()
+    definition["graph"]["nodes"][3] = big("t") | {"parentId": "again"}
+    definition["graph"]["nodes"][3]["data"] |= {"loop_id": "again", "isInLoop": True}
+    definition["graph"]["nodes"][1]["data"]["loop_count"] = 20
+    assert ending(bench.run(definition))[0] == "succeeded"

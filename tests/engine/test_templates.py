@@ -142,3 +142,9 @@ def test_many_templates_at_once_each_get_their_own_answer(pool: TemplatePool) ->
 )
 def test_what_fails_is_told_with_its_line(pool: TemplatePool, template: str, told: str) -> None:
     assert refused(pool, template).endswith(told)
+
+
+def test_variables_that_are_too_large_are_refused_before_they_are_sent(pool: TemplatePool) -> None:
+    text = "x" * 400_000
+    told = refused(pool, "fine", **{f"v{number}": text for number in range(50)})
+    assert told == "The template's variables hold more than 16777216 characters"

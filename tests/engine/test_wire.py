@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engine.events import wire
 from engine.events.jsonable import jsonable
+from engine.events.truncate import truncate
 from engine.running import loading
 
 
@@ -65,3 +66,9 @@ def test_the_engine_is_loaded_and_made_lasting_once_whoever_asks_first(monkeypat
     for thread in asking:
         thread.join()
     assert lasting == [1]
+
+
+def test_what_would_be_cut_into_too_many_pieces_is_left_out() -> None:
+    long = "x" * 300_000
+    assert truncate({"a": long, "b": 1}) == ({"a": "x" * 100_000, "b": 1}, True)
+    assert truncate({str(n): [long] * 1000 for n in range(100)})[0]["7"] == "[too large to be shown]"
