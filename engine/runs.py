@@ -41,6 +41,18 @@ class _Engine:
         self.machine = Machine(config)
         self.keeper = Keeper(self.machine)
         self.mailer = Mailer(config.mail, self.machine.place.links, config.sweep_seconds) if config.mail else None
+        self._closing, self._closed = threading.Lock(), False
+
+    def close(self) -> None:
+        """Let go of everything, once; who asks meanwhile waits until it is done."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self.keeper.close()
+            if self.mailer:
+                self.mailer.close()
+            self.machine.close()
 
 
 _engine: _Engine | None = None
@@ -88,14 +100,22 @@ def start(
     if claim is not None and (begun := idempotency.run_of(claim)):
         return rows.begun(begun)
     chosen = machine()
-    if chosen.closed:
-        raise Refusal("service_unavailable", "The server is shutting down.", headers={"Retry-After": "5"})
+    refuse_when_closing()
     planned = plan(app, version, caller, body)
     planned = replace(planned, document=author_secrets.opened(planned.document, chosen.place.sealer))
     context, row = open_run(app, caller, planned, chosen.holder, chosen.config.lease_seconds, claim)
     if context is not None:
         chosen.start(context)
     return row
+
+
+def refuse_when_closing() -> None:
+    """Refuse what would only be cut off: the server is about to end, another one can be asked.
+
+    Refusals: service_unavailable.
+    """
+    if machine().closed:
+        raise Refusal("service_unavailable", "The server is shutting down.", headers={"Retry-After": "5"})
 
 
 def stop(run: rows.Run) -> None:
@@ -166,16 +186,11 @@ async def _relinked(run_id: str, batch: list[tuple[int, str]]) -> list[tuple[int
 
 def shutdown() -> None:
     """Let go of every run (kept for another process, or ended as failed with the reason), of threads and child
-    processes.
+    processes. What is asked of this module afterwards is answered by a machine that is closed.
     """
-    global _engine
-    engine, _engine = _engine, None
-    if engine is None:
+    if _engine is None:
         return
-    engine.keeper.close()
-    if engine.mailer:
-        engine.mailer.close()
-    engine.machine.close()
+    _engine.close()
     # Only if a run has asked for it: loading it here would hold up the end.
     if local := sys.modules.get("engine.models.local_server"):
         local.close_all()

@@ -38,6 +38,7 @@ async def stream_task_events(
 ) -> Response:
     """Operation ``streamTaskEvents``: by run id or task id; only the caller's own runs are found."""
     run = await run_in_threadpool(_own_run, user, app_id, task_id)
+    runs.refuse_when_closing()
     after = _cursor(request.headers.get("last-event-id") or last_event_id)
     return stream.response(
         run.id,

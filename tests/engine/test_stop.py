@@ -165,9 +165,20 @@ def test_shutting_down_ends_what_cannot_be_kept_with_the_reason(
 
 def test_a_closing_server_begins_no_run_and_stores_none(bench: Any) -> None:
     app = bench.app(chat_document())
-    runs.machine().closed = True
+    runs.shutdown()
     with pytest.raises(Refusal) as caught:
         bench.start(app)
-    runs.machine().closed = False
     assert (caught.value.code, caught.value.headers) == ("service_unavailable", {"Retry-After": "5"})
     assert rows.active_count(app.id) == 0
+
+
+def test_who_asks_for_the_end_while_it_is_under_way_waits_for_it(bench: Any, soon: Callable[..., Any]) -> None:
+    run = bench.start(bench.app(chat_document(delay_ms=50, chunks=12)))
+    soon(lambda: stored.last_seq(run.id) >= 4)
+    first = threading.Thread(target=runs.shutdown)
+    first.start()
+    soon(lambda: runs.machine().closed)
+    runs.shutdown()
+    # The store may be closed now: nothing is under way any more.
+    assert bench.stored(run).worker == ""
+    first.join()

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from store import leases
 from tests.engine.forms import review
 from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, llm, node
 from tests.journeys.events import Event
@@ -202,3 +203,15 @@ def test_workers_carry_out_what_a_server_takes_and_each_others_runs(site: MakeSi
     other.end(signal.SIGTERM)
     assert other.process is not None
     assert other.process.returncode == 0
+
+
+def test_a_server_that_ends_hands_over_also_the_runs_that_nobody_watches(site: MakeSite) -> None:
+    made = site(DIFYSPEC_RELEASE_SECONDS="0.5", DIFYSPEC_LEASE_SECONDS="3600")
+    server = made.server()
+    server.start()
+    app_id = made.add(chat_document(delay_ms=50, chunks=100))
+    made.head(server, app_id, QUESTION, 5)
+    server.end(signal.SIGTERM)
+    with made.open():
+        assert leases.workers() == {""}
+    assert "Traceback" not in server.log.read_text()
