@@ -137,6 +137,13 @@ class LiveRun:
             self.log.abandon(told=told)
         self.cancel.trip(reason)
 
+    def await_end(self, seconds: float) -> bool:
+        """Whether nothing more is told here within so many seconds; what there was is stored then."""
+        if not self.ended.wait(seconds):
+            return False
+        with self._lock:  # held until the end is stored
+            return True
+
     def clean(self, value: Any) -> Any:
         """Return JSON values without the values of secrets."""
         return orjson.loads(self._text(value))

@@ -132,9 +132,8 @@ class Machine:
             live.release()
         deadline = current().monotonic() + self.config.release_seconds
         for live in working:
-            live.ended.wait(max(0, deadline - current().monotonic()))
-        for live in working:
-            if not live.ended.is_set() and not self._leave(live):
+            over = live.await_end(max(0, deadline - current().monotonic()))
+            if not over and not self._leave(live):
                 live.cause = failures.LOST
                 live.end("failed", SHUT_DOWN)
 
