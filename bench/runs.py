@@ -19,39 +19,27 @@ import orjson
 from bench import run_apps
 from bench.bare_engine import bare_run
 from bench.measure import cpu_seconds, memory_kib, server, thread_count
+from bench.reader import Reading, read
 from bench.run_apps import World
 
 
-async def read(client: httpx.AsyncClient, made: World, app: str) -> tuple[float, float, int]:
-    """One run to its last event: seconds to the first event, to the last, and how many there were."""
-    begun, first, count, last = time.perf_counter(), 0.0, 0, ""
-    async with client.stream("POST", made.path(app), json=made.body(app), headers=made.bearer) as response:
-        response.raise_for_status()
-        async for line in response.aiter_lines():
-            if line.startswith("data:"):
-                count += 1
-                first = first or time.perf_counter() - begun
-                last = line
-    event = orjson.loads(last[5:])
-    if event["event"] != "workflow_finished" or event["data"]["status"] != "succeeded":
-        raise RuntimeError(f"the run of {app} did not succeed: {last}")
-    return first, time.perf_counter() - begun, count
+async def run(base: str, made: World, app: str) -> Reading:
+    """One run, read to its last event."""
+    return await read(base, made.path(app), made.bearer, made.body(app))
 
 
-async def small(client: httpx.AsyncClient, pid: int, made: World, app: str, count: int) -> tuple[float, float, float]:
+async def small(base: str, pid: int, made: World, app: str, count: int) -> tuple[float, float, float]:
     """Runs one after another: median seconds to the first event and in all, CPU seconds of the server each."""
     for _ in range(5):
-        await read(client, made, app)
+        await run(base, made, app)
     cpu = cpu_seconds(pid)
-    times = [await read(client, made, app) for _ in range(count)]
+    times = [await run(base, made, app) for _ in range(count)]
     spent = (cpu_seconds(pid) - cpu) / count
-    return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times), spent
+    return statistics.median(one.first for one in times), statistics.median(one.whole for one in times), spent
 
 
-async def crowd(client: httpx.AsyncClient, pid: int, made: World, size: int) -> tuple[float, float, float, int]:
-    """``size`` slow streams asked for in one moment: seconds until the last has begun, the slowest's time from its
-    first event to its last to the ideal one, MiB more, most threads.
-    """
+async def crowd(base: str, pid: int, made: World, size: int) -> tuple[list[Reading], float, int]:
+    """``size`` slow streams asked for in one moment: how each was read, MiB more, most threads."""
     before, threads, done = memory_kib(pid), [0], asyncio.Event()
 
     async def watch() -> None:
@@ -60,12 +48,11 @@ async def crowd(client: httpx.AsyncClient, pid: int, made: World, size: int) -> 
             await asyncio.sleep(0.1)
 
     watcher = asyncio.create_task(watch())
-    times = await asyncio.gather(*(read(client, made, "slow") for _ in range(size)))
+    times = await asyncio.gather(*(run(base, made, "slow") for _ in range(size)))
     more = (memory_kib(pid) - before) / 1024
     done.set()
     await watcher
-    begun, slowest = max(t[0] for t in times), max(t[1] - t[0] for t in times)
-    return begun, slowest / run_apps.SLOW_SECONDS, more, max(threads)
+    return times, more, max(threads)
 
 
 async def abort(client: httpx.AsyncClient, made: World) -> float:
@@ -87,23 +74,27 @@ async def abort(client: httpx.AsyncClient, made: World) -> float:
 
 async def measure(base: str, pid: int, made: World, count: int, size: int) -> None:
     """Print the table."""
-    limits = httpx.Limits(max_connections=size + 10)
-    async with httpx.AsyncClient(base_url=base, timeout=120, limits=limits) as client:
-        first, whole, cpu = await small(client, pid, made, "small", count)
-        _, wide, wide_cpu = await small(client, pid, made, "wide", max(5, count // 5))
-        nodes = run_apps.WIDE - 1
-        bare = statistics.median(bare_run(made.documents["small"]) for _ in range(count))
-        print(f"small run: first event {first * 1e3:.1f} ms, whole {whole * 1e3:.1f} ms, CPU {cpu * 1e3:.1f} ms")
-        print(f"small run beside the bare engine: {whole / bare:.2f} times its {bare * 1e3:.1f} ms")
-        each, each_cpu = (wide - whole) / nodes, (wide_cpu - cpu) / nodes
-        print(f"one more template node: {each * 1e3:.2f} ms, CPU {each_cpu * 1e3:.2f} ms")
-        _, seconds, events = await read(client, made, "long")
-        print(f"long stream: {events} events, {events / seconds:.0f} a second")
-        begun, ratio, more, threads = await crowd(client, pid, made, size)
-        print(f"{size} at once: all begun after {begun:.1f} s; then the slowest takes {ratio:.2f} times its ideal time")
-        print(f"{size} at once: {more:.0f} MiB more, {threads} threads at most")
+    first, whole, cpu = await small(base, pid, made, "small", count)
+    _, wide, wide_cpu = await small(base, pid, made, "wide", max(5, count // 5))
+    nodes = run_apps.WIDE - 1
+    bare = statistics.median(bare_run(made.documents["small"]) for _ in range(count))
+    print(f"small run: first event {first * 1e3:.1f} ms, whole {whole * 1e3:.1f} ms, CPU {cpu * 1e3:.1f} ms")
+    print(f"small run beside the bare engine: {whole / bare:.2f} times its {bare * 1e3:.1f} ms")
+    each, each_cpu = (wide - whole) / nodes, (wide_cpu - cpu) / nodes
+    print(f"one more template node: {each * 1e3:.2f} ms, CPU {each_cpu * 1e3:.2f} ms")
+    long = await run(base, made, "long")
+    print(f"long stream: {long.events} events, {long.events / long.whole:.0f} a second")
+    times, more, threads = await crowd(base, pid, made, size)
+    begun, slowest = max(one.first for one in times), max(one.whole - one.first for one in times)
+    ratio, all_in = (
+        slowest / run_apps.SLOW_SECONDS,
+        statistics.median(one.whole for one in times) / run_apps.SLOW_SECONDS,
+    )
+    print(f"{size} at once: all begun after {begun:.2f} s; then the slowest takes {ratio:.2f} times its ideal time")
+    print(f"{size} at once: {all_in:.2f} times the ideal from the request on, {more:.0f} MiB more, {threads} threads")
+    async with httpx.AsyncClient(base_url=base, timeout=60) as client:
         aborts = [await abort(client, made) for _ in range(5)]
-        print(f"abort: {statistics.median(aborts) * 1e3:.0f} ms")
+    print(f"abort: {statistics.median(aborts) * 1e3:.0f} ms")
 
 
 def main() -> None:
