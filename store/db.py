@@ -141,7 +141,7 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
             except RETRIED:
                 if last:
                     raise
-            except (pony.orm.OperationalError, pony.orm.CommitException) as problem:
+            except (pony.orm.OperationalError, pony.orm.CommitException, sqlite3.OperationalError) as problem:
                 if not _is_away(problem):
                     raise
                 told, wait = "The database cannot be used right now.", {"Retry-After": "5"}
@@ -151,19 +151,28 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
     return run
 
 
-def _is_away(problem: pony.orm.OperationalError | pony.orm.CommitException) -> bool:
+def _is_away(problem: pony.orm.OperationalError | pony.orm.CommitException | sqlite3.OperationalError) -> bool:
     """Whether the database is at fault: nobody answers, another holds its lock, its disk is full or broken."""
     cause = problem.exceptions[0][1] if isinstance(problem, pony.orm.CommitException) else problem
-    if is_postgres() or not isinstance(cause, pony.orm.OperationalError):
-        return isinstance(cause, pony.orm.OperationalError)
+    if isinstance(cause, pony.orm.OperationalError):
+        if is_postgres():
+            return True
+        cause = cause.original_exc
     # SQLite reports mistakes in a statement under this name too.
-    code: int = getattr(cause.original_exc, "sqlite_errorcode", 0)
+    code: int = getattr(cause, "sqlite_errorcode", 0)
     return code & PRIMARY in SQLITE_AWAY
 
 
-def _set_pragmas(_database: Database, connection: Any) -> None:
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+def _set_pragmas(database: Database, connection: Any) -> None:
+    """Prepare a thread's new connection. Pony neither wraps what goes wrong here nor forgets the connection, which
+    would serve the thread half prepared from then on.
+    """
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.OperationalError:
+        database.provider.pool.drop(connection)
+        raise
 
 
 def _arguments(url: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pony.orm
@@ -66,16 +68,36 @@ def test_a_coroutine_cannot_be_given_a_session() -> None:
         db.reads(lost)
 
 
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process can grow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_thread_whose_connection_begins_on_a_full_disk_gets_a_whole_one_later(tmp_path: Path) -> None:
+    store.open(databases.fresh_sqlite(tmp_path))
+    how_safe = db.reads(lambda: sql.row("PRAGMA synchronous"))
+    db.database().disconnect()  # while nobody is connected, whoever connects makes the files of the log
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            with full_disk(), pytest.raises(Refusal) as refused:
+                thread.submit(how_safe).result()
+            assert refused.value.code == "service_unavailable"
+            assert thread.submit(how_safe).result() == (1,), "prepared as the other threads' are"
+    finally:
+        store.close()
+
+
 def test_a_full_disk_makes_the_database_unavailable_and_it_recovers(tmp_path: Path) -> None:
     store.open(databases.fresh_sqlite(tmp_path))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
-        try:
-            with pytest.raises(Refusal) as refused:
-                accounts.create("a@example.com", "A")
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with full_disk(), pytest.raises(Refusal) as refused:
+            accounts.create("a@example.com", "A")
         assert (refused.value.code, refused.value.status) == ("service_unavailable", 503)
         assert accounts.by_email("a@example.com") is None
         accounts.create("a@example.com", "A")
