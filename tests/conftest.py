@@ -10,7 +10,7 @@ import pytest
 from argon2 import PasswordHasher
 
 import store
-from store import accounts
+from store import accounts, db
 from tests import databases
 from tests.doubles import FakeClock, FakeIds
 from tests.world import World, build
@@ -40,6 +40,14 @@ def cheap_passwords() -> Iterator[None]:
     """argon2 at its least effort: what tests look at is not how long guessing takes. See ``full_effort``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_mapping() -> Iterator[None]:
+    """Stores in fresh files share their mapping."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "bind", databases.bind_fresh(db.bind))
         yield
 
 

@@ -6,15 +6,19 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2  # type: ignore[import-untyped]
+from pony.orm import Database
 
 import store
+from store import db
 
 DEDICATED = f"difyspec_test_{os.getpid()}"  # of this process: test runs side by side keep their own
+_fresh: set[str] = set()
 
 
 def wanted_server() -> str | None:
@@ -24,10 +28,33 @@ def wanted_server() -> str | None:
 
 
 def fresh_sqlite(folder: Path, name: str = "store.db") -> str:
-    """The URL of an empty, migrated SQLite file in ``folder``."""
+    """The URL of an empty, migrated SQLite file in ``folder``; see `bind_fresh`."""
     file = folder / name
     shutil.copy(_sqlite_template(), file)
-    return f"sqlite:///{file}"
+    url = f"sqlite:///{file}"
+    _fresh.add(url)
+    return url
+
+
+def bind_fresh(bind: Callable[[str], None]) -> Callable[[str], None]:
+    """``store.db.bind`` for tests: a file of `fresh_sqlite` takes the mapping that the first one was given.
+
+    Its tables are known to fit, and to map and compare them again takes as long as many a test.
+    """
+    mapped: list[Database] = []
+
+    def bound(url: str) -> None:
+        if url not in _fresh or not mapped or db._Open.database is not None:
+            bind(url)
+            if url in _fresh and not mapped:
+                mapped.append(db.database())
+            return
+        provider = mapped[0].provider
+        # Of its own for each file: threads of an earlier test may still have a connection to theirs.
+        provider.pool = type(provider.pool)(False, db._arguments(url)["filename"], True)
+        db._Open.database = mapped[0]
+
+    return bound
 
 
 def create_postgres(server: str) -> str:
