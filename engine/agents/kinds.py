@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphon.nodes.llm.entities import ModelConfig
-
 from engine.agents.agent import Agent, rounds_of, strategy_of
 from engine.agents.given import given_tools
 from engine.knowledge.tool import dataset_tools
@@ -34,14 +32,7 @@ def agent(services: Services, data: Any) -> dict[str, Any]:
 
     def make(given: Mapping[str, Any]) -> Agent:
         chosen = given.get("model")
-        chosen = chosen if isinstance(chosen, Mapping) else {}
-        config = ModelConfig(
-            provider=str(chosen.get("provider") or ""),
-            name=str(chosen.get("model") or chosen.get("name") or ""),
-            mode="chat",
-            completion_params=dict(chosen.get("completion_params") or {}),
-        )
-        model = services.model(config)
+        model = services.model_written(chosen if isinstance(chosen, Mapping) else {})
         listed = given.get("tools")
         return Agent(
             model=model,

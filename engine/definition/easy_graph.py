@@ -69,7 +69,13 @@ def _lookup(
     asked = str(config.get("dataset_query_variable") or "") if mode == "completion" else ""
     selector = [START, asked] if asked else ["sys", "query"]
     return _node(
-        KNOWLEDGE, "easy-knowledge", title="Knowledge", query_variable_selector=selector, before=before, **knowledge
+        KNOWLEDGE,
+        "easy-knowledge",
+        title="Knowledge",
+        query_variable_selector=selector,
+        before=before,
+        single_retrieval_config={"model": model_of(config)},
+        **knowledge,
     )
 
 

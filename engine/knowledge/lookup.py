@@ -24,11 +24,15 @@ class Knowledge:
 
         ``names`` are ids, aliases or names of datasets. Raises LookupFailed when one is not here.
         """
-        if not names:
-            raise LookupFailed("The app names no dataset to look things up in")
-        ids = list(dict.fromkeys(self.dataset(name).id for name in names))
+        ids = [one.id for one in self.all_of(names)]
         hits = dataset_search.search(ids, query, limit=top_k, least=least)
         return [_result(position, hit) for position, hit in enumerate(hits, 1)]
+
+    def all_of(self, names: Sequence[str]) -> list[datasets.Dataset]:
+        """Return the datasets that the app means, each once. Raises LookupFailed, also when it names none."""
+        if not names:
+            raise LookupFailed("The app names no dataset to look things up in")
+        return list({one.id: one for one in map(self.dataset, names)}.values())
 
     def dataset(self, name: str) -> datasets.Dataset:
         """Return the dataset that the app means by an id, an alias or a name. Raises LookupFailed."""

@@ -23,6 +23,7 @@ def knowledge_of(config: Mapping[str, Any], *, agent: bool = False) -> dict[str,
         return None
     return {
         "dataset_ids": list(dict.fromkeys(ids)),
+        "retrieval_mode": "single" if settings.get("retrieval_model") == "single" else "multiple",
         "multiple_retrieval_config": {
             "top_k": settings.get("top_k"),
             "score_threshold": settings.get("score_threshold"),

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphon.entities.base_node_data import BaseNodeData
-from graphon.enums import WorkflowNodeExecutionStatus
+from graphon.enums import WorkflowNodeExecutionMetadataKey, WorkflowNodeExecutionStatus
+from graphon.model_runtime.entities.llm_entities import LLMUsage
 from graphon.node_events.base import NodeRunResult
 from graphon.nodes.base.node import Node
 from graphon.variables.segments import ArrayObjectSegment
 
-from engine.knowledge.lookup import LookupFailed
+from engine.knowledge.choosing import choose
+from engine.knowledge.lookup import Knowledge, LookupFailed
 from engine.knowledge.retrieval import retrieval_of
+from engine.models.base import BaseModelAdapter
 
 
 class KnowledgeData(BaseNodeData):
@@ -23,21 +26,30 @@ class KnowledgeData(BaseNodeData):
     dataset_ids: Sequence[str] = ()
     retrieval_mode: str = "multiple"
     multiple_retrieval_config: dict[str, Any] | None = None
+    single_retrieval_config: dict[str, Any] | None = None
     metadata_filtering_mode: str | None = None
     metadata_filtering_conditions: dict[str, Any] | None = None
 
 
-Lookup = Callable[..., list[dict[str, Any]]]
-
-
 class KnowledgeRetrievalNode(Node[KnowledgeData]):
-    """Gives ``result``: a list of segments, the best first, as the context of a model wants them."""
+    """Gives ``result``: a list of segments, the best first, as the context of a model wants them.
+
+    ``chooser`` makes the model that is to choose one of the datasets.
+    """
 
     node_type = "knowledge-retrieval"
 
-    def __init__(self, node_id: str, data: KnowledgeData, *, lookup: Lookup, **services: Any) -> None:
+    def __init__(
+        self,
+        node_id: str,
+        data: KnowledgeData,
+        *,
+        lookup: Knowledge,
+        chooser: Callable[[], BaseModelAdapter] | None,
+        **services: Any,
+    ) -> None:
         super().__init__(node_id=node_id, data=data, **services)
-        self._lookup = lookup
+        self._lookup, self._chooser = lookup, chooser
 
     @classmethod
     def version(cls) -> str:
@@ -57,7 +69,7 @@ class KnowledgeRetrievalNode(Node[KnowledgeData]):
         query = variable.text if variable is not None else ""
         inputs = {"query": query}
         try:
-            found = self._found(query)
+            found, usage = self._found(query)
         except LookupFailed as error:
             return NodeRunResult(
                 status=WorkflowNodeExecutionStatus.FAILED,
@@ -69,8 +81,17 @@ class KnowledgeRetrievalNode(Node[KnowledgeData]):
             status=WorkflowNodeExecutionStatus.SUCCEEDED,
             inputs=inputs,
             outputs={"result": ArrayObjectSegment(value=found)},
+            metadata={WorkflowNodeExecutionMetadataKey.TOTAL_TOKENS: usage.total_tokens} if usage.total_tokens else {},
+            llm_usage=usage,
         )
 
-    def _found(self, query: str) -> list[dict[str, Any]]:
-        wanted = retrieval_of(self.node_data.model_dump())
-        return self._lookup(self.node_data.dataset_ids, query, top_k=wanted.top_k, least=wanted.least)
+    def _found(self, query: str) -> tuple[list[dict[str, Any]], LLMUsage]:
+        wanted, names, usage = (
+            retrieval_of(self.node_data.model_dump()),
+            self.node_data.dataset_ids,
+            LLMUsage.empty_usage(),
+        )
+        if self._chooser is not None and query.strip() and len(known := self._lookup.all_of(names)) > 1:
+            chosen, usage = choose(self._chooser(), known, query)
+            names = [one.id for one in chosen]
+        return self._lookup(names, query, top_k=wanted.top_k, least=wanted.least), usage

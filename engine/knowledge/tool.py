@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -25,15 +25,19 @@ def dataset_tools(knowledge: Knowledge, wanted: Mapping[str, Any] | None) -> lis
     if wanted is None:
         return []
     how = retrieval_of(wanted)
-    found = {one.id: one for one in map(knowledge.dataset, wanted["dataset_ids"])}
-    return [_given(knowledge, one, how) for one in found.values()]
+    return [_given(knowledge, one, how) for one in knowledge.all_of(wanted["dataset_ids"])]
+
+
+def tool_of(dataset: Dataset, call: Callable[[Mapping[str, Any], ToolContext], Result]) -> Tool:
+    """Return a dataset as a tool that does ``call``."""
+    name = f"dataset_{dataset.id.replace('-', '_')}"
+    said = f"Looks up passages in '{dataset.name}'" + (f": {dataset.description}" if dataset.description else "")
+    return Tool("dataset", name, dataset.name, said, (_QUERY,), call)
 
 
 def _given(knowledge: Knowledge, dataset: Dataset, how: Retrieval) -> Given:
-    name = f"dataset_{dataset.id.replace('-', '_')}"
-    said = f"Looks up passages in '{dataset.name}'" + (f": {dataset.description}" if dataset.description else "")
-    call = partial(_look_up, knowledge, dataset.id, how)
-    return Given(name, Tool("dataset", name, dataset.name, said, (_QUERY,), call))
+    tool = tool_of(dataset, partial(_look_up, knowledge, dataset.id, how))
+    return Given(tool.name, tool)
 
 
 def _look_up(

@@ -25,6 +25,8 @@ def models_in(data: Mapping[str, Any]) -> Iterator[Any]:
     """Yield what a node's data says of each model it asks, as it is written there."""
     if "model" in data:
         yield data["model"]
+    if data.get("retrieval_mode") == "single":
+        yield (data.get("single_retrieval_config") or {}).get("model")
     for parameter in (data.get("agent_parameters") or {}).values():
         value = parameter.get("value") if isinstance(parameter, Mapping) else None
         if isinstance(value, Mapping) and value.get("model_type", "llm") == "llm" and "provider" in value:

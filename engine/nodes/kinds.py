@@ -5,7 +5,7 @@ A new type is one line in `KINDS`, and a function if its nodes need services.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,11 @@ def _human_input(services: Services, data: Any) -> dict[str, Any]:
 
 
 def _knowledge(services: Services, data: Any) -> dict[str, Any]:
-    return {"lookup": services.knowledge}
+    chooser = (data.single_retrieval_config or {}).get("model") if data.retrieval_mode == "single" else None
+    return {
+        "lookup": services.knowledge,
+        "chooser": (lambda: services.model_written(chooser)) if isinstance(chooser, Mapping) else None,
+    }
 
 
 KINDS: dict[str, Kind] = {

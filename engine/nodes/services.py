@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphon.nodes.llm.entities import ModelConfig
 from graphon.template_rendering import Jinja2TemplateRenderer, TemplateRenderError
 
 from engine.events.jsonable import jsonable
@@ -68,3 +69,10 @@ class Services:
         made = make_model(self.models, config.provider, config.name, config.completion_params, self.cancel)
         made.meter = self.meter
         return made
+
+    def model_written(self, written: Mapping[str, Any]) -> BaseModelAdapter:
+        """Return the model that a definition writes outside a node's ``model``: by ``name``, or as ``model``."""
+        name = str(written.get("name") or written.get("model") or "")
+        parameters = dict(written.get("completion_params") or {})
+        provider = str(written.get("provider") or "")
+        return self.model(ModelConfig(provider=provider, name=name, mode="chat", completion_params=parameters))

@@ -95,8 +95,10 @@ def workspace_or_only(workspace_id: str) -> str:
         if workspace_id not in found:
             fail(f"there is no workspace {workspace_id!r}; `difyspec workspaces list EMAIL` shows them")
         return workspace_id
+    if not found:
+        fail("there is no workspace yet; `difyspec accounts create EMAIL` makes one with its owner", 2)
     if len(found) != 1:
-        fail("name the workspace with --workspace ID (there is not exactly one); `difyspec workspaces list EMAIL`", 2)
+        fail("name the workspace with --workspace ID (there are several); `difyspec workspaces list EMAIL`", 2)
     return found[0]
 
 

@@ -213,3 +213,63 @@ def test_an_agent_is_told_that_nothing_was_found(bench: Bench, visitors: dataset
     script = {"tool_calls": [{"name": f"dataset_{visitors.id.replace('-', '_')}", "arguments": {"query": "zeppelin"}}]}
     events = bench.run(agent(script, **uses("Visitors")), query="Hours?")
     assert (answer(events), resources(events)) == ("echo: Nothing was found.", [])
+
+
+@pytest.fixture
+def two(bench: Bench) -> list[datasets.Dataset]:
+    """Two datasets that both know the word."""
+    made = [datasets.create(bench.workspace_id, name, description=f"all about {name}") for name in ("Bees", "Museum")]
+    for one in made:
+        datasets.put_document(one.id, "a.md", [f"hours of the {one.name}"])
+    return made
+
+
+def choosing(script: dict[str, Any], *names: str, mode: str) -> dict[str, Any]:
+    """An app whose model is to choose one of the datasets; in a workflow a model of its own."""
+    if mode != "workflow":
+        return easy(mode, "x", parameters=script, **uses(*names, retrieval_model="single"))
+    definition = asking(list(names))
+    looks = next(node for node in definition["graph"]["nodes"] if node["data"]["type"] == "knowledge-retrieval")["data"]
+    model = {"provider": "echo", "name": "echo", "mode": "chat", "completion_params": script}
+    looks |= {"retrieval_mode": "single", "single_retrieval_config": {"model": model}}
+    return definition
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "workflow"])
+@pytest.mark.parametrize(
+    ("call", "found"), [("Museum", ["Museum"]), ("nowhere", ["Bees", "Museum"]), ("", ["Bees", "Museum"])]
+)
+def test_a_model_may_choose_the_dataset_that_is_searched(
+    bench: Bench, two: list[datasets.Dataset], mode: str, call: str, found: list[str]
+) -> None:
+    ids = {one.name: f"dataset_{one.id.replace('-', '_')}" for one in two}
+    script = {"tool_calls": [{"name": ids.get(call, call), "arguments": {"query": "x"}}]} if call else {}
+    events = bench.run(choosing(script, "Bees", "Museum", mode=mode), query="hours")
+    message = next(event for event in events if event["event"] == "message_end")
+    assert sorted(one["dataset_name"] for one in message["metadata"]["retriever_resources"]) == found
+
+
+@pytest.mark.parametrize(("names", "asked"), [(["Bees"], 1), (["Bees", "Museum"], 2)])
+def test_a_choice_is_asked_for_only_where_there_is_one_and_its_tokens_count(
+    bench: Bench, two: list[datasets.Dataset], prompts: Any, names: list[str], asked: int
+) -> None:
+    events = bench.run(choosing({"usage": {"prompt_tokens": 100}}, *names, mode="chat"), query="hours")
+    assert len(prompts) == asked
+    assert events[-1]["metadata"]["usage"]["prompt_tokens"] == 100 * asked
+
+
+def test_a_model_without_tools_names_the_dataset(
+    bench: Bench, two: list[datasets.Dataset], monkeypatch: pytest.MonkeyPatch, prompts: Any
+) -> None:
+    monkeypatch.setattr("engine.models.base.BaseModelAdapter.features", ())
+    events = bench.run(choosing({"json": {"dataset": "Museum"}}, "Bees", "Museum", mode="chat"), query="hours")
+    assert [one["dataset_name"] for one in resources(events)] == ["Museum"]
+    assert prompts[0][0][1].endswith("- Bees: all about Bees\n- Museum: all about Museum")
+    both = bench.run(choosing({"answer": "I cannot say"}, "Bees", "Museum", mode="chat"), query="hours")
+    assert len(resources(both)) == 2
+
+
+def test_a_model_that_cannot_choose_fails_the_run(bench: Bench, two: list[datasets.Dataset]) -> None:
+    events = bench.run(choosing({"error": "asleep"}, "Bees", "Museum", mode="chat"), query="hours")
+    assert (events[-1]["event"], events[-1]["code"]) == ("error", "completion_request_error")
+    assert "asleep" in events[-1]["message"]
