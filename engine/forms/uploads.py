@@ -68,11 +68,13 @@ def most_files(field: Mapping[str, Any], limits: FileLimits) -> int:
 def most_megabytes(field: Mapping[str, Any], limits: FileLimits) -> int:
     """How large a file may be that a field takes: of the kind that may be largest."""
     kinds = set(field["allowed_file_types"])
-    if not kinds or "custom" in kinds:
+    if not kinds:
         return limits.most_bytes // MEGABYTE
-    return max(
-        {"image": limits.image, "audio": limits.audio, "video": limits.video}.get(k, limits.other) for k in kinds
-    )
+    by_kind = {"image": limits.image, "audio": limits.audio, "video": limits.video}
+    found = [by_kind.get(kind, limits.other) for kind in kinds - {"custom"}]
+    if "custom" in kinds:
+        found += [limits.megabytes(word.lower().removeprefix(".")) for word in field["allowed_file_extensions"]]
+    return max(found, default=limits.other)
 
 
 def _all(

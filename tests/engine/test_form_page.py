@@ -188,6 +188,20 @@ def test_files_come_with_the_answer_and_belong_to_who_started_the_run(
 
 
 @pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (["custom"], ".txt, .mp3, up to 50 MB."),
+        (["image"], "Images, up to 10 MB."),
+        (["image", "document"], "Images, documents, up to 15 MB."),
+        ([], "Any kind, up to 100 MB."),
+    ],
+)
+def test_a_field_tells_what_it_takes(person: Person, asked: Asked, kinds: list[str], told: str) -> None:
+    about = {"allowed_file_types": kinds, "allowed_file_extensions": ["TXT", ".mp3"]}
+    assert told in person.get(asked(inputs=[{**FILE, **about}])[1]).text
+
+
+@pytest.mark.parametrize(
     ("fields", "name", "told"),
     [
         ({}, "scan", "This is needed."),
