@@ -33,7 +33,7 @@ class FileBytes(Protocol):
         """Remove the bytes; no error when there are none."""
 
     def written(self) -> Iterator[tuple[str, datetime]]:
-        """Every key with the time it was written."""
+        """Every key with the time it was written, half written ones too."""
 
 
 def open_bytes(place: str, folder: Path) -> FileBytes:
@@ -57,9 +57,8 @@ class FolderBytes:
 
     def put(self, key: str, source: BinaryIO) -> None:
         """Write beside, then rename: a reader sees the whole file or none."""
-        target = self._path(key)
+        target, partial = self._path(key), self._partial(key)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = target.with_name(f".{key}.part")
         try:
             with open(partial, "wb", opener=_private) as file:
                 shutil.copyfileobj(source, file, PIECE)
@@ -73,17 +72,22 @@ class FolderBytes:
         return _read(self._path(key).open("rb"))
 
     def delete(self, key: str) -> None:
-        """Unlink."""
+        """Unlink, also what a process that was killed left half written."""
         self._path(key).unlink(missing_ok=True)
+        self._partial(key).unlink(missing_ok=True)
 
     def written(self) -> Iterator[tuple[str, datetime]]:
         """Walk the sub-folders."""
         for path in self.folder.glob("??/*"):
+            key = path.name.removeprefix(".").removesuffix(".part")
             with contextlib.suppress(FileNotFoundError):
-                yield path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                yield key, datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def _path(self, key: str) -> Path:
         return self.folder / key[-2:] / key
+
+    def _partial(self, key: str) -> Path:
+        return self._path(key).with_name(f".{key}.part")
 
 
 class BucketBytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Iterator
 from datetime import timedelta
+from itertools import batched
 from typing import Any, BinaryIO
 
 from engine.files import kinds as file_kinds
@@ -23,6 +25,7 @@ from store.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 ORPHANED_AFTER = timedelta(hours=1)
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class Files:
@@ -117,10 +120,16 @@ class Files:
             gone += len(removed)
             if not removed:
                 break
-        # An upload writes its bytes before its row: only what is old enough was truly left behind.
+        return gone + self._sweep_orphans()
+
+    def _sweep_orphans(self) -> int:
+        # An upload writes its bytes before its row: only what is old enough was truly left behind. Whatever else is
+        # kept in the same bucket is none of ours.
         old = clock().now() - ORPHANED_AFTER
-        for key, written in list(self._bytes.written()):
-            if written < old and not files.exists(key):
+        keys = [key for key, written in self._bytes.written() if written < old and _ID.fullmatch(key)]
+        gone = 0
+        for some in batched(keys, 500):
+            for key in set(some) - files.known(some):
                 self._bytes.delete(key)
                 gone += 1
         return gone

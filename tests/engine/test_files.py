@@ -21,6 +21,7 @@ from engine.forms import answering, showing
 from engine.models.echo import EchoModel
 from store import files as stored
 from store import forms
+from store.clock import current_ids
 from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
 from tests.engine.forms import answer, ask, token_of, waiting
@@ -195,8 +196,23 @@ def test_a_used_file_is_kept_and_an_unused_one_swept(bench: Bench, configure: Ca
     bench.events(bench.start(app, {"doc": local(used)}))
     assert refused(bench, app, inputs={"doc": local(gone)})["type"] == "file_not_found"
     assert engine_files.current().sweep() == 1
-    assert stored.exists(used)
-    assert not stored.exists(gone)
+    assert stored.known([used, gone]) == {used}
+    assert engine_files.current().sweep() == 0
+
+
+def test_bytes_that_belong_to_no_file_go_after_an_hour_and_nothing_else_that_lies_there(
+    bench: Bench, later: Later
+) -> None:
+    used = upload(bench, bench.app(PASS))
+    folder = engine_files.current().config.folder
+    lost, broken = (current_ids().uuid7() for _ in range(2))
+    for path in (f"{lost[-2:]}/{lost}", f"{broken[-2:]}/.{broken}.part", "ab/notes.txt"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(b"x")
+    assert engine_files.current().sweep() == 0
+    later.ahead = timedelta(hours=2)
+    assert engine_files.current().sweep() == 2
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {used, "notes.txt"}
     assert engine_files.current().sweep() == 0
 
 

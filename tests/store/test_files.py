@@ -50,7 +50,7 @@ def test_a_file_that_a_run_uses_outlives_its_time(world: World, clock: FakeClock
     assert files.expired() == [unused.id]
     assert not files.remove_expired(used.id)
     assert files.remove_expired(unused.id)
-    assert not files.exists(unused.id)
+    assert files.known([unused.id]) == set()
     clock.advance(3600)
     assert files.expired() == [kept_a_while.id]
 
@@ -83,7 +83,7 @@ def test_of_use_and_sweep_at_the_same_time_one_wins(world: World, clock: FakeClo
             lambda made=made: files.remove_expired(made.id),  # type: ignore[misc]
         )
         assert sorted(outcomes) == [False, True]
-        assert files.exists(made.id) is outcomes[0]
+        assert (made.id in files.known([made.id])) is outcomes[0]
 
 
 # Bytes
