@@ -7,7 +7,9 @@ by ``dify_model_identity``. It has no link: links expire, so one is made each ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -74,7 +76,12 @@ def several(
     limit = min(variable.max_length or 1000, files.current().limits.count)
     if len(items) > limit:
         _refuse(f"Number of files exceeds the maximum limit {limit}", "too_long", loc)
-    return [one(app_id, owner, variable, item, (*loc, at)) for at, item in enumerate(items)]
+    places = [(*loc, at) for at in range(len(items))]
+    if sum(item["transfer_method"] == "remote_url" for item in items) < 2:
+        return [one(app_id, owner, variable, *each) for each in zip(items, places, strict=True)]
+    # Servers that are slow to say what they have are waited for together.
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(partial(one, app_id, owner, variable), items, places))
 
 
 def used_ids(document: Mapping[str, Any], inputs: Mapping[str, Any], attached: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -37,6 +38,7 @@ MARK = "__dify__file__"
 
 class _Web(http.server.BaseHTTPRequestHandler):
     seen: ClassVar[list[tuple[str, str, str, bytes]]] = []
+    pause = 0.0
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -50,6 +52,7 @@ class _Web(http.server.BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self, *, body: bool = True) -> None:
+        time.sleep(self.pause)
         self.seen.append((self.command, self.path, "", b""))
         self.send_response(200)
         self.send_header("content-type", "image/png")
@@ -304,6 +307,21 @@ def test_a_remote_file_is_described_from_its_address_or_by_its_server(
     asked = bench.events(bench.start(app, {"doc": remote(f"{web}/named")}))[-1]["data"]["outputs"]["doc"]
     assert (asked["filename"], asked["mime_type"], asked["size"]) == ("cat.png", "image/png", len(PNG))
     assert [call[0] for call in _Web.seen] == ["HEAD"]
+
+
+def test_servers_that_are_slow_to_say_what_they_have_are_waited_for_together(
+    bench: Bench, configure: Callable[..., None], web: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(allow_private_addresses=True)
+    monkeypatch.setattr(_Web, "pause", 0.3)
+    app = bench.app(flow([{"variable": "docs", "type": "file-list", "label": "Docs"}], out={"docs": ["start", "docs"]}))
+    began = time.monotonic()
+    run = bench.start(app, {"docs": [remote(f"{web}/{n}") for n in range(9)]})
+    assert time.monotonic() - began < 2
+    shown = bench.events(run)[-1]["data"]["outputs"]["docs"]
+    assert [one["filename"] for one in shown] == [f"{n}" for n in range(9)]
+    third = refused(bench, app, inputs={"docs": [*[remote(f"{web}/x")] * 2, remote("http://a.test:99999/")]})
+    assert third["loc"] == ["body", "inputs", "docs", 2, "url"]
 
 
 def test_a_remote_file_at_a_private_address_is_refused_with_the_rule(bench: Bench, web: str) -> None:
