@@ -20,14 +20,10 @@ import pony.orm
 from pony.orm import Database, db_session
 from pony.orm.core import local as pony_local
 
-from store import entities, migrate
+from store import entities, faults, migrate
 from store.refusal import Refusal
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON")
-PRIMARY = 0xFF  # of SQLite's error codes; the rest says more
-SQLITE_AWAY = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED}
-)
 RETRIED = (pony.orm.IntegrityError, pony.orm.TransactionIntegrityError, pony.orm.OptimisticCheckError)
 
 
@@ -141,26 +137,16 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
             except RETRIED:
                 if last:
                     raise
-            except (pony.orm.OperationalError, pony.orm.CommitException, sqlite3.OperationalError) as problem:
-                if not _is_away(problem):
+            except faults.REPORTED as problem:
+                if not last and faults.is_standoff(problem):
+                    continue
+                if not faults.is_away(problem, is_postgres()):
                     raise
                 told, wait = "The database cannot be used right now.", {"Retry-After": "5"}
                 raise Refusal("service_unavailable", told, headers=wait) from problem
         raise AssertionError("unreachable")
 
     return run
-
-
-def _is_away(problem: pony.orm.OperationalError | pony.orm.CommitException | sqlite3.OperationalError) -> bool:
-    """Whether the database is at fault: nobody answers, another holds its lock, its disk is full or broken."""
-    cause = problem.exceptions[0][1] if isinstance(problem, pony.orm.CommitException) else problem
-    if isinstance(cause, pony.orm.OperationalError):
-        if is_postgres():
-            return True
-        cause = cause.original_exc
-    # SQLite reports mistakes in a statement under this name too.
-    code: int = getattr(cause, "sqlite_errorcode", 0)
-    return code & PRIMARY in SQLITE_AWAY
 
 
 def _set_pragmas(database: Database, connection: Any) -> None:

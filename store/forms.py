@@ -110,6 +110,7 @@ def answer(
     this answer was taken (a form past its time takes none), and whether the run goes on with it now (it does not
     when it is at work already, because of another form).
     """
+    _hold_run(form_id)
     now = now_micros()
     statement = (
         "UPDATE forms SET status = 'submitted', answer = ?, answered_by = ?, decided_at = ?"
@@ -124,6 +125,7 @@ def answer(
 @db.writes
 def time_out(form_id: str, worker: str, lease_seconds: float) -> bool:
     """Close a form whose time is over and let its run go on; out: whether the run goes on now."""
+    _hold_run(form_id)
     now = now_micros()
     statement = (
         "UPDATE forms SET status = 'timeout', decided_at = ? WHERE id = ? AND status = 'waiting' AND expires_at <= ?"
@@ -149,6 +151,13 @@ def insert(run: Run, drafts: list[Draft]) -> None:
             to_micros(draft.expires_at),
         )
         mails.insert(draft.id, draft.mails)
+
+
+def _hold_run(form_id: str) -> None:
+    """Hold the form's run until the transaction ends, before its form: whoever ends the run, or has it wait for this
+    very answer, comes before or after, never in between.
+    """
+    sql.locked("SELECT id FROM runs WHERE id = (SELECT run_id FROM forms WHERE id = ?)", form_id)
 
 
 def _go_on(form_id: str, worker: str, lease_seconds: float) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import store.runs
-from store import db, files, forms, mails
+from store import checkpoints, db, files, forms, mails
+from store.checkpoints import Halt
 from store.clock import current, current_ids
 from store.forms import Draft
 from store.mails import MailDraft
@@ -78,6 +81,48 @@ def test_an_answer_whose_file_is_gone_is_not_taken(world: World) -> None:
     with pytest.raises(files.FileGone):
         given(form_id, gone)
     assert given(form_id) == (True, False)
+
+
+def later[T](what: Callable[[], T]) -> Callable[[], T]:
+    """The same, a little later than what it races with."""
+
+    def late() -> T:
+        time.sleep(0.1)
+        return what()
+
+    return late
+
+
+def test_an_answer_and_the_end_of_its_run_take_turns(world: World) -> None:
+    run, form_id = asked(world)
+    assert store.runs.begin(run.id, "")
+    assert store.runs.pause(run.id)
+    ending = later(lambda: store.runs.finish(run.id, "stopped"))
+    assert race(lambda: given(form_id, lambda: time.sleep(0.4)), ending) == [(True, True), True]
+
+
+def test_no_run_begins_to_wait_for_an_answer_that_is_being_given(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, form_id = asked(world)
+    assert store.runs.begin(run.id, "")
+    goes_on = forms._go_on
+
+    def slowly(*given: Any) -> bool:
+        went = goes_on(*given)
+        time.sleep(0.4)
+        return went
+
+    monkeypatch.setattr(forms, "_go_on", slowly)
+    halt = Halt(
+        run_id=run.id,
+        worker="",
+        sealed="",
+        first_seq=1,
+        payloads=["{}"],
+        waiting=[f"e:{form_id}"],
+        drafts=[],
+        metadata={},
+    )
+    assert race(lambda: given(form_id), later(lambda: checkpoints.pause(halt))) == [(True, False), "answered"]
 
 
 def test_of_answers_that_give_one_file_at_once_one_gives_it(world: World) -> None:
