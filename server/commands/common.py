@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -46,13 +45,16 @@ def settings() -> Settings:
 
 
 def data_folder(current: Settings) -> None:
-    """Make the folder of the state, or end the command."""
+    """Make the folder of the state, and say so: it may be the wrong place. Or end the command."""
+    is_new = not current.data_dir.exists()
     try:
         current.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(current.data_dir, os.W_OK | os.X_OK):
             raise PermissionError(0, "Permission denied")
     except OSError as error:
         fail(f"cannot use the folder {current.data_dir} (setting DIFYSPEC_DATA_DIR): {error.strerror}")
+    if is_new:
+        typer.echo(f"difyspec: made the folder {current.data_dir.absolute()} (setting DIFYSPEC_DATA_DIR)", err=True)
 
 
 @contextmanager
@@ -103,7 +105,7 @@ def workspace_or_only(workspace_id: str) -> str:
 
 
 def show(rows: list[dict[str, Any]], output: Format, empty: str = "nothing to show") -> None:
-    """Print rows as JSON, or as a table whose columns are the first row's keys."""
+    """Print rows, which have the same keys, as JSON or as a table."""
     if output is Format.json:
         emit_json(rows)
         return
@@ -111,25 +113,11 @@ def show(rows: list[dict[str, Any]], output: Format, empty: str = "nothing to sh
         typer.echo(empty)
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in rows[0]:
-        # An id is there to be copied: it stays in one piece however narrow the terminal is.
-        table.add_column(column, overflow="fold", no_wrap=column == "id" or column.endswith("_id"))
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+    from server.commands.tables import drawn
 
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%SZ")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console.print(drawn(rows, console.width), end="")
 
 
 def emit_json(value: Any) -> None:

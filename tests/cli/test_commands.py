@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socket
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from server.cli import app, main
+from server.commands.tables import drawn
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -156,6 +159,18 @@ def test_an_id_is_printed_in_one_piece(shell: Shell, owner: str) -> None:
     assert [one["id"] for one in shell.rows("apps", "list") if one["id"] not in imported] == []
 
 
+def test_a_terminal_too_narrow_for_a_table_gets_a_list_of_whole_words() -> None:
+    rows = [
+        {"id": "0" * 36, "mode": "advanced-chat", "access": "private_all", "published": True, "tags": ["a", "b"]}
+    ] * 2
+    for width, shown in ((120, "published"), (60, "private_all")):
+        console = Console(width=width, file=io.StringIO())
+        console.print(drawn(rows, width))
+        lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert all(any(word in line for line in lines) for word in ("0" * 36, "advanced-chat", shown, "yes", "a, b"))
+        assert len(lines) == (3 if width == 120 else 11)
+
+
 def test_a_model_without_a_name_is_told_as_such(shell: Shell, owner: str, tmp_path: Path) -> None:
     definition = tmp_path / "nameless.yml"
     definition.write_text(
@@ -170,6 +185,14 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(shell: Shell, tmp_path: Pa
     out = shell(*words, code=1, DIFYSPEC_DATA_DIR=str(tmp_path / "file" / "data"))
     assert out.startswith(f"difyspec: cannot use the folder {tmp_path}/file/data (setting DIFYSPEC_DATA_DIR)")
     assert len(out.splitlines()) == 1
+
+
+def test_a_folder_that_is_made_is_named_once(shell: Shell, tmp_path: Path) -> None:
+    new = {"DIFYSPEC_DATA_DIR": str(tmp_path / "new")}
+    assert shell("apps", "list", **new).startswith(
+        f"difyspec: made the folder {tmp_path}/new (setting DIFYSPEC_DATA_DIR)"
+    )
+    assert "made" not in shell("apps", "list", **new)
 
 
 @pytest.mark.parametrize("command", ["demo", "serve"])
