@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import apps
 from tests.browser.apps import LONG, ends, press
 from tests.browser.conftest import connect
+from tests.browser.test_looks import PHONE
 from tests.engine import forms, graphs
 
 Open = Callable[..., Page]
@@ -151,6 +152,20 @@ def test_a_large_graph_is_bounded_and_shows_its_beginning_and_then_where_the_run
     boxes = [page.locator("svg").locator("xpath=.."), page.locator("#timeline").locator("xpath=..")]
     for box in boxes:
         assert box.evaluate("box => box.clientHeight <= innerHeight && box.scrollTop > 0 && box.tabIndex === 0")
+
+
+def test_on_a_phone_enter_begins_a_line_and_the_keyboard_stays_down(signed_in: Open) -> None:
+    page = signed_in(apps.add(says("Yes.")), **PHONE)
+    query = page.locator("#query")
+    query.press_sequentially("One")
+    page.keyboard.press("Enter")
+    page.keyboard.type("two")
+    expect(query).to_have_value("One\ntwo")
+    expect(page.locator(".keys")).to_be_hidden()
+    press(page, "Send")
+    ends(page)
+    expect(page.locator(".said")).to_have_text("One\ntwo")
+    expect(query).not_to_be_focused()
 
 
 def test_the_request_is_told_as_a_curl_line_that_works(signed_in: Open, base: str) -> None:

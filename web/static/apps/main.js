@@ -21,6 +21,8 @@ const graph = new Graph(page.querySelector("svg"));
 const parts = { graph, timeline: new Timeline(at("timeline"), graph), forms: new Forms(at("forms")), raw: new Raw(at("raw")) };
 const view = new View(parts, say);
 const turns = at("turns");
+// On a phone Enter begins a line, and going to a field would bring up the keyboard over the answer.
+const isTouched = matchMedia("(pointer: coarse)").matches;
 let task = "", conversation = page.dataset.conversation, isRunning = false, isStopping = false, told = "";
 
 function say(state, text) {
@@ -43,7 +45,7 @@ async function watch(place, first) {
   isStopping = false;
   const pressed = runs.matches(":focus");
   runs.disabled = true;
-  if (pressed) (turns ? form.elements.namedItem("query") : stops).focus();
+  if (pressed) next(stops);
   view.reset(place, first !== again);
   try {
     for await (const step of follow(mode, first, again, lost)) {
@@ -57,10 +59,15 @@ async function watch(place, first) {
     view.end();
     isRunning = runs.disabled = false;
     delete page.dataset.running;
-    if (stops.matches(":focus")) (turns ? form.elements.namedItem("query") : runs).focus();
+    if (stops.matches(":focus")) next(runs);
     stops.hidden = true;
     if (task) list();
   }
+}
+
+/** Where the keyboard goes on when the button it was on goes away: in a conversation to what is said next. */
+function next(button) {
+  (turns && !isTouched ? form.elements.namedItem("query") : button).focus();
 }
 
 function again(after = "0") {
@@ -199,7 +206,7 @@ async function stop() {
 
 form.addEventListener("keydown", (event) => {
   const sends = event.key === "Enter" && !event.isComposing &&
-    (event.ctrlKey || event.metaKey || (event.target.name === "query" && !event.shiftKey));
+    (event.ctrlKey || event.metaKey || (event.target.name === "query" && !event.shiftKey && !isTouched));
   if (!sends || event.target.tagName !== "TEXTAREA") return;
   event.preventDefault();
   form.requestSubmit();
