@@ -33,11 +33,12 @@ def agent(services: Services, data: Any) -> dict[str, Any]:
     def make(given: Mapping[str, Any]) -> Agent:
         chosen = given.get("model")
         model = services.model_written(chosen if isinstance(chosen, Mapping) else {})
-        listed = given.get("tools")
+        tools = given.get("tools")
+        listed = tools if isinstance(tools, list) else []
         return Agent(
             model=model,
             strategy=strategy_of(str(given.get("strategy") or ""), model),
-            tools=given_tools(services.tools, [one for one in listed or [] if isinstance(one, Mapping)]),
+            tools=given_tools(services.tools, [one for one in listed if isinstance(one, Mapping)]),
             context=services.tools.context,
             rounds=rounds_of(given.get("maximum_iterations")),
         )

@@ -22,7 +22,8 @@ def cases(name: str, data: dict[str, Any], warnings: list[str]) -> None:
 
 def end_of_loop(data: dict[str, Any]) -> None:
     """Mend the conditions of a loop's end, and the types of its variables, in place."""
-    for one in data.get("loop_variables") or []:
+    listed = data.get("loop_variables")
+    for one in listed if isinstance(listed, list) else []:
         if isinstance(one, dict) and one.get("var_type") in ("integer", "float"):
             one["var_type"] = "number"
     data["break_conditions"] = _conditions(data.get("break_conditions"))
@@ -60,7 +61,8 @@ def comparisons(data: dict[str, Any]) -> None:
     """Mend a list operator in place: numbers that it compares with are text; parts that are left out are off."""
     for part in ("filter_by", "order_by", "limit", "extract_by"):
         data[part] = _mapping(data.get(part))
-    conditions = [_mapping(one) for one in data["filter_by"].get("conditions") or [] if isinstance(one, Mapping)]
+    listed = data["filter_by"].get("conditions")
+    conditions = [_mapping(one) for one in (listed if isinstance(listed, list) else []) if isinstance(one, Mapping)]
     for one in [*conditions, data["extract_by"]]:
         for key in ("value", "serial"):
             if isinstance(one.get(key), int | float) and not isinstance(one[key], bool):

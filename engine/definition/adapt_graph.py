@@ -28,7 +28,7 @@ def containers(nodes: list[Node], edges: list[Edge], warnings: list[str]) -> Non
         owner_key, flag = _CONTAINERS[kind]
         children = [other for other in nodes if node["id"] in (other.get("parentId"), other["data"].get(owner_key))]
         first = by_id.get(str(node["data"].get("start_node_id")))
-        if first is None:
+        if first is None or first not in children:
             first = _first_child(children, edges, f"{kind}-start")
         if first is None:
             continue

@@ -25,9 +25,10 @@ def models_in(data: Mapping[str, Any]) -> Iterator[Any]:
     """Yield what a node's data says of each model it asks, as it is written there."""
     if "model" in data:
         yield data["model"]
-    if data.get("retrieval_mode") == "single":
-        yield (data.get("single_retrieval_config") or {}).get("model")
-    for parameter in (data.get("agent_parameters") or {}).values():
+    if data.get("retrieval_mode") == "single" and isinstance(data.get("single_retrieval_config"), Mapping):
+        yield data["single_retrieval_config"].get("model")
+    given = data.get("agent_parameters")
+    for parameter in given.values() if isinstance(given, Mapping) else ():
         value = parameter.get("value") if isinstance(parameter, Mapping) else None
         if isinstance(value, Mapping) and value.get("model_type", "llm") == "llm" and "provider" in value:
             yield value

@@ -18,6 +18,14 @@ from engine.nodes.unavailable import UnavailableContainer, UnavailableNode
 
 _MAX_RETRIES = 10
 _MAX_RETRY_MS = 10_000
+# Errors that the checks tell with names of Python's.
+_OBJECT, _LIST = "Input should be an object", "Input should be a list"
+_IN_WORDS = {
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), _OBJECT),
+    **dict.fromkeys(("is_instance_of", "sequence_str", "list_type"), _LIST),
+}
+# What checking a node's data may raise.
+_UNUSABLE = (ValueError, TypeError, KeyError)
 
 
 @dataclass
@@ -48,7 +56,7 @@ class DifyNodeFactory(NodeFactory):
         kind, data = self._choose(node_config)
         try:
             return self._make(node_config, kind, data)
-        except (ValueError, TypeError) as error:
+        except _UNUSABLE as error:
             # Some of what a node checks it checks only as it is made.
             return self._make(node_config, *_stand_in(node_config, self.init_params.graph_config, _incomplete(error)))
 
@@ -82,7 +90,7 @@ def _choose(node_config: Any, graph_config: Mapping[str, Any]) -> tuple[Kind, An
             retry.max_retries = min(retry.max_retries, _MAX_RETRIES)
             retry.retry_interval = min(retry.retry_interval, _MAX_RETRY_MS)
             return kind, checked
-        except (ValueError, TypeError) as error:
+        except _UNUSABLE as error:
             reason = _incomplete(error)
     return _stand_in(node_config, graph_config, reason)
 
@@ -90,10 +98,13 @@ def _choose(node_config: Any, graph_config: Mapping[str, Any]) -> tuple[Kind, An
 def _incomplete(error: Exception) -> str:
     """Why a node's data cannot be used, in words: where, what is wrong, which values there are."""
     if not isinstance(error, ValidationError):
-        return f"The node is not complete: {error}"
+        # Of other kinds of error only a programmer could make something.
+        told = str(error) if isinstance(error, ValueError) else "a setting is not of the type that it must be"
+        return f"The node is not complete: {told}"
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "data"
-    told = first["msg"].removeprefix("Value error, ")
+    # A value that may be of several types is followed by the name of one.
+    where = ".".join(str(part) for part in first["loc"] if part != "str") or "data"
+    told = _IN_WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     if told == "Ellipsis":  # the engine has no words for a loop variable's type
         told = "this type is not possible here"
     # A choice is told by its values, not by what Python calls them, and always in one order.

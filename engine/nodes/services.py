@@ -73,6 +73,7 @@ class Services:
     def model_written(self, written: Mapping[str, Any]) -> BaseModelAdapter:
         """Return the model that a definition writes outside a node's ``model``: by ``name``, or as ``model``."""
         name = str(written.get("name") or written.get("model") or "")
-        parameters = dict(written.get("completion_params") or {})
+        given = written.get("completion_params")
+        parameters = dict(given) if isinstance(given, Mapping) else {}
         provider = str(written.get("provider") or "")
         return self.model(ModelConfig(provider=provider, name=name, mode="chat", completion_params=parameters))

@@ -41,5 +41,6 @@ def _waits(data: Mapping[str, Any], models: ModelTable) -> bool:
 
 def _takes_time(model: Mapping[str, Any], models: ModelTable) -> bool:
     choice = models.choose(str(model.get("provider") or ""), str(model.get("name") or model.get("model") or ""))
-    parameters = model.get("completion_params") or {}
+    given = model.get("completion_params")
+    parameters = given if isinstance(given, Mapping) else {}
     return choice.backend.kind != "echo" or any(parameters.get(name) for name in ("delay_ms", "first_delay_ms"))
