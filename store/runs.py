@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -131,6 +132,19 @@ def ahead_of(run: Run) -> int:
     counted.
     """
     return _unfinished(run.app_id, run.conversation_id, to_micros(run.created_at), run.id)
+
+
+@db.reads
+def files_of(app_id: str, subject: str, conversation_id: str) -> dict[str, tuple[dict[str, Any], ...]]:
+    """The values of what was attached to the questions of a conversation, by the ids of its messages."""
+    found = sql.rows(
+        "SELECT message_id, files FROM runs"
+        " WHERE app_id = ? AND subject = ? AND conversation_id = ? AND files IS NOT NULL",
+        app_id,
+        subject,
+        conversation_id,
+    )
+    return {message_id: tuple(json.loads(files)) for message_id, files in found}
 
 
 @db.reads

@@ -12,30 +12,29 @@ from graphon.model_runtime.entities.message_entities import (
     TextPromptMessageContent,
     UserPromptMessage,
 )
-from graphon.model_runtime.entities.model_entities import ModelFeature
 from graphon.nodes.llm import llm_utils
 
-from engine.models.base import BaseModelAdapter
+from engine.models.base import BaseModelAdapter, sees
 
 
 def question(
     model: BaseModelAdapter, history: Any, instruction: str, query: str, pool: Any, vision: Mapping[str, Any]
 ) -> list[PromptMessage]:
     """Return the history that fits the model beside ``instruction`` and ``query``, and the question."""
+    settings = vision.get("configs") or {}
+    detail = ImagePromptMessageContent.DETAIL(settings.get("detail") or "high")
+    shows = bool(vision.get("enabled")) and sees(model)
     earlier: list[PromptMessage] = []
     if history is not None:
         beside = history.beside([instruction, query])
+        beside = beside.seen(detail) if shows else beside
         earlier = list(beside.get_history_prompt_messages(max_token_limit=model.prompt_room))
-    files = _files(model, pool, vision)
+    if not shows:
+        return [*earlier, UserPromptMessage(content=query)]
+    schema = model.get_model_schema()
+    found = llm_utils.fetch_files(variable_pool=pool, selector=settings.get("variable_selector") or ["sys", "files"])
+    told = [file_manager.to_prompt_message_content(file, image_detail_config=detail) for file in found]
+    files = [one for one in told if schema.supports_prompt_content_type(one.type)]
     if not files:
         return [*earlier, UserPromptMessage(content=query)]
     return [*earlier, UserPromptMessage(content=[*files, TextPromptMessageContent(data=query)])]
-
-
-def _files(model: BaseModelAdapter, pool: Any, vision: Mapping[str, Any]) -> list[Any]:
-    if not vision.get("enabled") or ModelFeature.VISION not in (model.get_model_schema().features or []):
-        return []
-    settings = vision.get("configs") or {}
-    detail = ImagePromptMessageContent.DETAIL(settings.get("detail") or "high")
-    found = llm_utils.fetch_files(variable_pool=pool, selector=settings.get("variable_selector") or ["sys", "files"])
-    return [file_manager.to_prompt_message_content(file, image_detail_config=detail) for file in found]

@@ -200,6 +200,11 @@ def _words(stop: Any) -> list[str]:
     return [word for word in given if isinstance(word, str) and word]
 
 
+def sees(model: BaseModelAdapter) -> bool:
+    """Whether a model can be shown pictures."""
+    return ModelFeature.VISION in model.features
+
+
 def tool_call(call_id: str, name: str, arguments: str) -> AssistantPromptMessage.ToolCall:
     """Make a tool call; ``arguments`` is JSON text."""
     function = AssistantPromptMessage.ToolCall.ToolCallFunction(name=name, arguments=arguments)

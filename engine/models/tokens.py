@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 OF_MESSAGE = 4  # what a message costs beside its text
+OF_PICTURE = 1000
 
 
 def tokens_of(text: str) -> int:

@@ -20,6 +20,7 @@ from graphon.nodes.parameter_extractor import ParameterExtractorNode
 from graphon.nodes.question_classifier import QuestionClassifierNode
 from graphon.variables.template_resolution import convert_template
 
+from engine.models.base import sees
 from engine.nodes.memory import History
 
 
@@ -41,6 +42,8 @@ class Writer(LLMNode):
     def _prepare_run_prompt(self, **options: Any) -> Any:
         if self._earlier is not None:
             self._memory = self._earlier.beside(self._filled())
+            if self.node_data.vision.enabled and sees(self.model_instance):
+                self._memory = self._memory.seen(self.node_data.vision.configs.detail)
         prepared = yield from super()._prepare_run_prompt(**options)
         return replace(prepared, prompt_messages=shown_once(prepared.prompt_messages))
 

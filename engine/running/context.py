@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.inputs.variables import WORKFLOW_MODES
 from store.caller import Caller
+
+
+class Turn(NamedTuple):
+    """What was asked and answered earlier; ``files`` are the values of those that came with the question."""
+
+    query: str
+    answer: str
+    files: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class RunContext:
     message_id: str | None = None
     dialogue_count: int = 1
     conversation_values: Mapping[str, Any] = field(default_factory=dict)
-    history: tuple[tuple[str, str], ...] = ()
+    history: tuple[Turn, ...] = ()
     continues: bool = False
     files: tuple[Mapping[str, Any], ...] = ()
 

@@ -11,7 +11,7 @@ from typing import Any
 from engine.definition import author_secrets
 from engine.definition.easy_graph import as_graph
 from engine.inputs.checks import Plan
-from engine.running.context import RunContext
+from engine.running.context import RunContext, Turn
 from engine.running.outcome import Outcome
 from engine.running.sealing import Sealer
 from store import accounts, apps, conversations, db, events, idempotency
@@ -127,11 +127,12 @@ def with_conversation(context: RunContext, sealer: Sealer) -> RunContext:
     if conversation_id is None:
         return context
     history = conversations.history(conversation_id, before=message_id)
+    files = rows.files_of(context.app_id, context.caller.subject, conversation_id) if history else {}
     return replace(
         context,
         conversation_values=values_of(conversation_id, sealer),
         dialogue_count=conversations.message_count(conversation_id, before=message_id) + 1,
-        history=tuple((turn.query, turn.answer) for turn in history if turn.answer),
+        history=tuple(Turn(one.query, one.answer, files.get(one.id, ())) for one in history if one.answer),
     )
 
 

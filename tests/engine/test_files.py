@@ -27,6 +27,7 @@ from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
 from tests.engine.forms import answer, ask, token_of, waiting
 from tests.engine.graphs import document, edge, end, llm, node, template
+from tests.engine.test_easy_modes import easy
 from tests.engine.test_human_input import Later, later
 from tests.engine.web_server import listening
 
@@ -669,3 +670,85 @@ def test_a_picture_that_a_model_makes_is_kept_and_linked(bench: Bench, monkeypat
     assert b"".join(engine_files.current().pieces(kept)) == PNG
     assert "![" in last["outputs"]["text"]
     assert "?sign=" in last["outputs"]["text"]
+
+
+UPLOADS = {"enabled": True, "allowed_file_types": ["image", "document"], "number_limits": 9}
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, str, int]]]:
+    """Every prompt that the model is given: each message's role, text, and how many files."""
+    seen: list[list[tuple[str, str, int]]] = []
+    real = EchoModel.chunks
+
+    def chunks(self: Any, messages: Any, *rest: Any) -> Any:
+        parts = [message.content if isinstance(message.content, list) else [] for message in messages]
+        count = [sum(part.type != "text" for part in one) for one in parts]
+        texts = [(message.role.value, message.get_text_content()) for message in messages]
+        seen.append([(*text, number) for text, number in zip(texts, count, strict=True)])
+        return real(self, messages, *rest)
+
+    monkeypatch.setattr(EchoModel, "chunks", chunks)
+    return seen
+
+
+def pictures(bench: Bench, app: Any, names: str) -> list[dict[str, Any]]:
+    return [local(upload(bench, app, f"{name}.png", PNG + name.encode())) for name in names]
+
+
+@pytest.mark.parametrize("mode", ["chat", "agent-chat", "advanced-chat"])
+def test_a_model_that_sees_is_shown_the_pictures_of_earlier_questions_too(
+    bench: Bench, shown: list[list[tuple[str, str, int]]], mode: str
+) -> None:
+    app = bench.app(easy(mode, file_upload=UPLOADS) if mode != "advanced-chat" else seeing())
+    given = pictures(bench, app, "ab")
+    run = bench.start(app, query="one", files=given)
+    bench.events(run)
+    for query in ("two", "three"):
+        files = [local(upload(bench, app))] if query == "two" else []
+        bench.events(bench.start(app, query=query, files=files, conversation_id=run.conversation_id))
+        # One that is gone is no reason to answer nothing.
+        stored.remove([given[0]["upload_file_id"]])
+    # The echo model has no eye for documents.
+    assert [[(text, files) for role, text, files in prompt if role == "user"] for prompt in shown] == [
+        [("one", 2)],
+        [("one", 2), ("two", 0)],
+        [("one", 1), ("two", 0), ("three", 0)],
+    ]
+
+
+def seeing() -> dict[str, Any]:
+    model = llm("llm", "Look.")
+    model["data"]["prompt_template"] = []
+    model["data"]["vision"] = {"enabled": True, "configs": {"variable_selector": ["sys", "files"], "detail": "low"}}
+    model["data"]["memory"] = {"window": {"enabled": False, "size": 9}, "query_prompt_template": "{{#sys.query#}}"}
+    nodes = [node("start", "start", variables=[]), model, node("answer", "answer", answer="{{#llm.text#}}")]
+    made = document(nodes, [edge("start", "llm"), edge("llm", "answer")], "advanced-chat")
+    return {**made, "features": {"file_upload": UPLOADS}}
+
+
+def test_a_model_that_sees_nothing_is_told_the_words_of_earlier_questions(
+    bench: Bench, shown: list[list[tuple[str, str, int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.models.base.BaseModelAdapter.features", ())
+    app = bench.app(easy("chat", file_upload=UPLOADS))
+    run = bench.start(app, query="one", files=[local(upload(bench, app, "a.png", PNG))])
+    bench.events(run)
+    bench.events(bench.start(app, query="two", conversation_id=run.conversation_id))
+    assert [files for prompt in shown for _, _, files in prompt] == [0, 0, 0, 0]
+
+
+def test_pictures_of_earlier_questions_take_their_part_of_the_context(
+    bench: Bench, shown: list[list[tuple[str, str, int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.models.base.BaseModelAdapter.context_tokens", 5000)
+    app = bench.app(easy("chat", file_upload=UPLOADS))
+    run = bench.start(app, query="one", files=pictures(bench, app, "abc"))
+    bench.events(run)
+    files = pictures(bench, app, "de")
+    bench.events(bench.start(app, query="two", files=files, conversation_id=run.conversation_id))
+    bench.events(bench.start(app, query="three", conversation_id=run.conversation_id))
+    assert [[(text, files) for role, text, files in prompt if role == "user"] for prompt in shown[1:]] == [
+        [("one", 3), ("two", 2)],
+        [("two", 2), ("three", 0)],
+    ]
