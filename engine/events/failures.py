@@ -26,6 +26,9 @@ _MODEL = Cause("completion_request_error", 400)
 # By the name of the error's class, which is all that the engine hands on.
 _BY_TYPE = {
     "AgentGaveUp": INTERNAL,
+    "KeyMissing": Cause("provider_not_initialize", 400),
+    "ModelMissing": Cause("model_currently_not_support", 400),
+    "QuotaSpent": Cause("provider_quota_exceeded", 400),
     "NoPromptFoundError": Cause("invalid_param", 400),
     "KnowledgeRetrievalError": Cause("app_unavailable", 400),
     "LookupFailed": Cause("app_unavailable", 400),

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.definition.error import DefinitionError
 from engine.definition.yaml_guard import read
-from engine.models.errors import InvokeBadRequestError
+from engine.models.errors import KINDS, InvokeBadRequestError
 
 _MARKER = re.compile(r"\s?\[\[echo\s+(\{.*?\})\s*\]\]", re.DOTALL)
 _MAX_MARKER = 20_000
@@ -66,7 +66,7 @@ class Script(BaseModel):
     finish_reason: str | None = None
     error: str | None = None
     """Fail with this text."""
-    error_kind: Literal["error", "connection", "unavailable", "rate_limit", "authorization", "bad_request"] = "error"
+    error_kind: Literal[*KINDS] = "error"  # type: ignore[valid-type]
     error_after: int | None = Field(None, ge=0, le=100_000)
     """Fail after this many pieces; without it, after all of them."""
     fail_times: int | None = Field(None, ge=0, le=1000)

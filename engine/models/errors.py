@@ -14,6 +14,19 @@ from graphon.model_runtime.errors.invoke import (
     InvokeServerUnavailableError,
 )
 
+
+class KeyMissing(InvokeAuthorizationError):
+    """The back end wants a key, and the operator gave none."""
+
+
+class QuotaSpent(InvokeRateLimitError):
+    """The account behind the key has nothing left."""
+
+
+class ModelMissing(InvokeBadRequestError):
+    """The back end does not know the model."""
+
+
 KINDS: dict[str, type[InvokeError]] = {
     "error": InvokeError,
     "connection": InvokeConnectionError,
@@ -21,4 +34,7 @@ KINDS: dict[str, type[InvokeError]] = {
     "rate_limit": InvokeRateLimitError,
     "authorization": InvokeAuthorizationError,
     "bad_request": InvokeBadRequestError,
+    "no_key": KeyMissing,
+    "no_quota": QuotaSpent,
+    "no_model": ModelMissing,
 }

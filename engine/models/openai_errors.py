@@ -15,6 +15,9 @@ from engine.models.errors import (
     InvokeError,
     InvokeRateLimitError,
     InvokeServerUnavailableError,
+    KeyMissing,
+    ModelMissing,
+    QuotaSpent,
 )
 
 _MAX_REASON = 300
@@ -69,15 +72,20 @@ def told(error: Exception, backend: str, key: str | None, timeout: float) -> Inv
 
 def _status(error: openai.APIStatusError, who: str, key: str | None) -> InvokeError:
     status = error.status_code
+    if status in (401, 403) and key is None:
+        return KeyMissing(f"{who} wants a key (HTTP {status}); the variable that its `api_key_env` names is not set")
     if status in (401, 403):
         return InvokeAuthorizationError(f"{who} refused the server's key (HTTP {status})")
     if status == 429:
         if spent(error):
-            return InvokeRateLimitError(f"{who} has no quota left (HTTP 429)")
+            return QuotaSpent(f"{who} has no quota left (HTTP 429)")
         return InvokeRateLimitError(f"{who} is asked too often (HTTP 429); try again later")
     if status >= 500 or status == 408:
         return InvokeServerUnavailableError(f"{who} failed (HTTP {status}){_reason(error, key)}")
-    return InvokeBadRequestError(f"{who} refused the request (HTTP {status}){_reason(error, key)}")
+    reason = _reason(error, key)
+    # Servers have no code in common for it, but all of them say which model.
+    kind = ModelMissing if status == 404 and "model" in reason.lower() else InvokeBadRequestError
+    return kind(f"{who} refused the request (HTTP {status}){reason}")
 
 
 def is_passing(error: Exception) -> bool:

@@ -65,6 +65,8 @@ class ChatServer:
             return _refusal(status, f"Incorrect API key provided: {KEY}. See https://help.example", headers=_soon())
         if name == "no-quota":
             return _refusal(429, "You exceeded your quota", code="insufficient_quota", headers=_soon())
+        if name == "no-model":
+            return _refusal(404, "The model does not exist")
         if name == "busy-twice" and len(self.requests) < 3:
             return _refusal(429, "busy", headers=_soon())
         if name in REFUSALS:

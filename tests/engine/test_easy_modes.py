@@ -237,6 +237,22 @@ def test_a_model_that_fails_ends_the_chat_with_an_error_and_its_cause(bench: Ben
     assert conversations.history(run.conversation_id or "")[0].status == "error"
 
 
+@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("no_key", "provider_not_initialize"),
+        ("no_quota", "provider_quota_exceeded"),
+        ("no_model", "model_currently_not_support"),
+        ("rate_limit", "completion_request_error"),
+        ("authorization", "completion_request_error"),
+    ],
+)
+def test_what_a_model_lacks_has_a_code(bench: Bench, mode: str, kind: str, code: str) -> None:
+    last = bench.run(easy(mode, parameters={"error": "no", "error_kind": kind}), query="hi")[-1]
+    assert (last["event"], last["code"], last["status"], last["message"]) == ("error", code, 400, "no")
+
+
 @pytest.mark.parametrize("mode", ["chat", "completion"])
 def test_a_finished_run_can_be_read_again_from_any_event(bench: Bench, mode: str) -> None:
     run = bench.start(bench.app(easy(mode)), query="one two")

@@ -33,6 +33,7 @@ from graphon.model_runtime.errors.invoke import (
 
 from engine import runs
 from engine.models.backend import Backend
+from engine.models.errors import KeyMissing, ModelMissing, QuotaSpent
 from engine.models.registry import adapter
 from engine.models.table import Choice, ModelTable, Rule
 from engine.running.cancel import Cancelled, CancelToken
@@ -243,8 +244,9 @@ FAILURES: dict[str, tuple[type[Exception], str]] = {
     "status-401": (InvokeAuthorizationError, "refused the server's key (HTTP 401)"),
     "status-403": (InvokeAuthorizationError, "refused the server's key (HTTP 403)"),
     "status-404": (InvokeBadRequestError, "refused the request (HTTP 404)"),
+    "no-model": (ModelMissing, "refused the request (HTTP 404): The model does not exist"),
     "status-429": (InvokeRateLimitError, "is asked too often (HTTP 429)"),
-    "no-quota": (InvokeRateLimitError, "has no quota left"),
+    "no-quota": (QuotaSpent, "has no quota left"),
     "status-500": (InvokeServerUnavailableError, "failed (HTTP 500)"),
     "status-503": (InvokeServerUnavailableError, "failed (HTTP 503)"),
     "says-text": (InvokeBadRequestError, "(HTTP 400): the model is not loaded"),
@@ -289,6 +291,15 @@ def test_no_more_is_read_of_a_server_than_an_answer_can_have(
 
 def test_an_answer_is_whole_that_is_only_marked_so(chat: ChatServer) -> None:
     assert ask(model(chat, "marked-only")).message.content == "Hello there"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_without_a_key_says_what_to_set(
+    chat: ChatServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.delenv("CHAT_KEY")
+    with pytest.raises(KeyMissing, match=r"'mine' wants a key .* its `api_key_env` names is not set"):
+        ask(model(chat, f"status-{status}"))
 
 
 def test_a_closed_port_is_told_and_the_address_is_not(caplog: pytest.LogCaptureFixture) -> None:
