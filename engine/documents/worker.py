@@ -11,7 +11,6 @@ import encodings
 import importlib
 import json
 import pkgutil
-import resource
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -48,13 +47,7 @@ def main() -> None:
     memory, seconds, limit = map(int, sys.argv[2:])
     content = sys.stdin.buffer.read()
     _load(kind, content)
-    try:
-        fence.close(memory_bytes=memory, cpu_seconds=seconds)
-    except OSError:
-        # A host without seccomp: limits on memory and time remain.
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    fence.close_or_limit(memory_bytes=memory, cpu_seconds=seconds)
     answer = _answer(kind, content, limit)
     sys.stdout.buffer.write(json.dumps(answer).encode())
     sys.stdout.buffer.flush()

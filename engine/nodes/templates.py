@@ -30,6 +30,10 @@ class TemplateRefused(ValueError):
     """The template could not be rendered; the text says why."""
 
 
+class _NotStarted(EOFError):
+    """The child does not come so far as to take a request."""
+
+
 class _Worker:
     """One child process; not shared between threads."""
 
@@ -50,7 +54,10 @@ class _Worker:
         assert self.process.stdin is not None
         if not self._ready:
             # Importing the template library is not the template's time.
-            self._answer(time.monotonic() + _START_SECONDS)
+            try:
+                self._answer(time.monotonic() + _START_SECONDS)
+            except (EOFError, TimeoutError):
+                raise _NotStarted from None
             self._ready = True
         try:
             self.process.stdin.write(struct.pack(">I", len(request)) + request)
@@ -122,12 +129,14 @@ class TemplatePool:
         try:
             with cancel.hook(worker.kill):
                 answer = worker.ask(request, self._seconds)
-            healthy = True
+            healthy = "spent" not in answer
             return answer
         except TimeoutError:
             raise TemplateRefused(f"The template took longer than {self._seconds:g} seconds") from None
-        except EOFError:
+        except EOFError as error:
             cancel.check()
+            if isinstance(error, _NotStarted):
+                raise TemplateRefused("The process that renders templates does not start on this host") from None
             raise TemplateRefused("The template needed more memory than it may use") from None
         finally:
             self._give_back(worker, healthy)

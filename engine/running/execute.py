@@ -25,6 +25,7 @@ from engine.forms.mails import Outgoing
 from engine.nodes import text_forms
 from engine.nodes.text_limit import TextLimit, limit_texts
 from engine.running import dispatch_cache
+from engine.running.cancel import Cancelled
 from engine.running.gate import Gate
 from engine.running.graph import GraphRefused, build
 from engine.running.kept import Kept
@@ -61,6 +62,8 @@ def execute(
     """
     try:
         _run(live, place, save, saved)
+    except Cancelled:
+        pass  # the run ended before its engine began
     except GraphRefused as error:
         live.end("failed", str(error))
     except Exception as error:

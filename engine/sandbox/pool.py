@@ -26,6 +26,9 @@ _PLACES = 4
 _START_SECONDS = 20.0
 _LOOK_SECONDS = 0.1
 _PIECE = 1 << 16
+_NEEDED = (
+    "It needs Linux on x86-64 or ARM64 that lets processes give up system calls (seccomp); all other nodes work without"
+)
 
 
 class CodeRefused(ValueError):
@@ -48,6 +51,8 @@ class _Nursery:
                 env={},
             )
         self.problem = self._problem()
+        if self.problem is not None:
+            self.close()
 
     def _problem(self) -> str | None:
         try:
@@ -177,7 +182,7 @@ class SandboxPool:
                 if self._nursery is None:
                     self._nursery = _Nursery(self._memory, int(self._seconds) + 2)
                 if self._nursery.problem is not None:
-                    raise CodeRefused(f"Code cannot run on this host: {self._nursery.problem}")
+                    raise CodeRefused(f"Code cannot run on this host: {self._nursery.problem}. {_NEEDED}")
                 try:
                     return self._nursery.start()
                 except (OSError, EOFError):

@@ -16,6 +16,7 @@ import pytest
 from engine.running.cancel import Cancelled, CancelToken
 from engine.sandbox.pool import CodeRefused, SandboxPool
 from tests.engine.graphs import chain_document, code
+from tests.engine.unfenced import unfenced_python
 
 MEMORY, ANSWER = 256 * 1024 * 1024, 1 << 20
 # A piece of code that is to end by another limit has all the time that it may need on a busy machine.
@@ -359,13 +360,20 @@ def test_four_busy_pieces_of_code_keep_a_fifth_waiting_not_failing() -> None:
     assert sorted(found) == [f"{{'n': {n}}}" for n in range(8)]
 
 
-def test_a_host_that_cannot_close_the_fence_runs_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.sandbox import pool as module
-
-    monkeypatch.setattr(module._Nursery, "_problem", lambda self: "seccomp is missing")
+def test_a_host_that_cannot_close_the_fence_runs_no_code_and_says_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", unfenced_python(tmp_path))
     pool = SandboxPool(seconds=1, memory_bytes=MEMORY, answer_bytes=ANSWER)
-    with pytest.raises(CodeRefused, match="Code cannot run on this host: seccomp is missing"):
-        pool.run("python3", ALIVE["python3"], {}, CancelToken())
+    for language, text in ALIVE.items():
+        with pytest.raises(CodeRefused) as caught:
+            pool.run(language, text, {}, CancelToken())
+        assert str(caught.value) == (
+            "Code cannot run on this host: it refuses to filter system calls (prctl 22: Invalid argument). It needs "
+            "Linux on x86-64 or ARM64 that lets processes give up system calls (seccomp); all other nodes work without"
+        )
+    assert pool._nursery is not None
+    assert pool._nursery.process.returncode is not None  # nothing of it is left
     pool.close()
 
 

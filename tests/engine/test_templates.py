@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.nodes.templates import TemplatePool, TemplateRefused
 from engine.running.cancel import Cancelled, CancelToken
+from tests.engine.unfenced import unfenced_python
 
 
 @pytest.fixture
@@ -101,6 +102,31 @@ def test_the_process_of_a_template_is_fenced_in_case_the_sandbox_leaks(pool: Tem
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert (facts["Seccomp"], facts["NoNewPrivs"]) == ("2", "1")
     assert os.getuid() != 0 or set(facts["Uid"].split()) == {"65534"}
+
+
+def test_a_host_without_a_fence_renders_templates_within_their_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", unfenced_python(tmp_path))
+    pool = TemplatePool(seconds=1, memory_bytes=256 * 1024 * 1024, limit=1000)
+    assert pool.render("{{ name }}", {"name": "bee"}, CancelToken()) == "bee"
+    assert refused(pool, "{{ 'a' * 10**9 }}") == "The template needed more memory than it may use"
+    assert "is unsafe" in refused(pool, "{{ ''.__class__.__mro__ }}")
+    pool.close()
+
+
+def test_a_process_that_does_not_start_is_not_taken_for_a_greedy_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    pool = TemplatePool(seconds=1, memory_bytes=256 * 1024 * 1024, limit=1000)
+    assert refused(pool, "x") == "The process that renders templates does not start on this host"
+
+
+def test_what_templates_compute_of_constants_takes_no_memory_from_later_ones() -> None:
+    pool = TemplatePool(seconds=20, memory_bytes=160 * 1024 * 1024, limit=1000)
+    for number in range(12):
+        constants = f"{{% set x = 'a' * {10_000_000 + number} %}}fine"
+        assert pool.render(constants, {}, CancelToken()) == "fine"
+    pool.close()
 
 
 def test_a_template_error_is_told_in_a_sentence(pool: TemplatePool) -> None:
