@@ -11,6 +11,7 @@ from engine.events.log import EventLog, Follower
 from engine.inputs.variables import WORKFLOW_MODES
 from store import events as stored
 from store import runs as rows
+from store.refusal import Refusal
 
 if TYPE_CHECKING:
     from engine.running.machine import Machine
@@ -53,15 +54,14 @@ async def batches(
                 # Let go, not paused: whoever goes on with it may be another process, and this one may end.
                 return
             continue
-        row, batch = await asyncio.to_thread(_read, run_id, after)
+        over, batch = await asyncio.to_thread(_read, run_id, after, through_pauses)
         if batch:
             quiet, after = 0.0, batch[-1][0]
             yield batch
-            if row is not None and is_last(batch[-1][1], row.mode):
-                return
-            continue
-        if row is None or row.is_over or (row.status == "paused" and not through_pauses):
+        if over:
             return
+        if batch:
+            continue
         await asyncio.sleep(_POLL_SECONDS)
         quiet += _POLL_SECONDS
         if quiet >= idle:
@@ -70,11 +70,14 @@ async def batches(
 
 
 async def _live(log: EventLog, after: int, idle: float) -> AsyncIterator[list[tuple[int, str]]]:
-    while after < log.base and (batch := await asyncio.to_thread(stored.read, log.run_id, after, _PAGE)):
+    while after < log.base:
         # What the run told before it stood still is in the store only.
-        batch = [one for one in batch if one[0] <= log.base]
-        after = batch[-1][0]
-        yield batch
+        _, found = await asyncio.to_thread(_read, log.run_id, after, True)
+        if batch := [one for one in found if one[0] <= log.base]:
+            after = batch[-1][0]
+            yield batch
+        else:
+            await asyncio.sleep(_POLL_SECONDS)
     follower = Follower()
     log.join(follower)
     try:
@@ -140,7 +143,14 @@ def closing_events(row: rows.Run) -> list[tuple[int, str]]:
     return [(tail[0][0] - 1, json.dumps(whole, ensure_ascii=False, separators=(",", ":"))), *tail]
 
 
-def _read(run_id: str, after: int) -> tuple[rows.Run | None, list[tuple[int, str]]]:
-    # In this order: a run's events are written before its row says that it is over, or that it waits.
-    row = rows.for_worker(run_id)
-    return row, stored.read(run_id, after, _PAGE)
+def _read(run_id: str, after: int, through_pauses: bool) -> tuple[bool, list[tuple[int, str]]]:
+    """Return whether nothing comes after the next events, and these."""
+    try:
+        # In this order: a run's events are written before its row says that it is over, or that it waits.
+        row = rows.for_worker(run_id)
+        found = stored.read(run_id, after, _PAGE)
+    except Refusal:
+        return False, []  # the store is away: what is there is told when it is back
+    if found:
+        return row is not None and is_last(found[-1][1], row.mode), found
+    return row is None or row.is_over or (row.status == "paused" and not through_pauses), []

@@ -58,6 +58,8 @@ class EventLog:
         self._ending: tuple[Sequence[str], Record] | None = None
         self._entries: list[str] = []
         self._written = 0
+        # Whether the last attempt to write failed.
+        self._troubled = False
         self._followers: set[Follower] = set()
         self._lock = threading.Lock()
         self._write_lock = threading.Lock()
@@ -121,8 +123,12 @@ class EventLog:
             try:
                 stored = record(batch.first_seq, [*batch.payloads, *last])
             except Exception:
-                logger.exception("Events of run %s could not be written; it is tried again", self.run_id)
+                # Once: it is tried twice a second.
+                if not self._troubled:
+                    logger.exception("Events of run %s could not be written; it is tried again", self.run_id)
+                self._troubled = True
                 return False
+            self._troubled = False
             with self._lock:
                 if stored:
                     self._entries.extend(last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.running import recovery, unattended
@@ -25,6 +26,8 @@ class Keeper:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._closed = threading.Event()
+        # The duties whose last attempt failed.
+        self._troubled: set[str] = set()
         self._thread = threading.Thread(target=self._loop, name="run-keeper", daemon=True)
 
     def begin(self) -> None:
@@ -38,23 +41,36 @@ class Keeper:
             self._thread.join(5)
 
     def _loop(self) -> None:
-        config = self._machine.config
+        config, machine = self._machine.config, self._machine
         ticks = 0
         renew, sweep = _every(config.lease_seconds / 3), _every(config.sweep_seconds)
         while not self._closed.wait(_TICK_SECONDS):
             ticks += 1
-            try:
-                if held := self._machine.held():
-                    self.listen()
-                    self._machine.turns.look()
-                    if ticks % renew == 0:
-                        leases.renew(self._machine.place.worker, held, config.lease_seconds)
-                recovery.take_free(self._machine)
-                if ticks % sweep == 0:
-                    self.sweep()
-            except Exception:
-                # The database may be away for a while; what is due stays due.
-                logger.exception("Looking after the runs failed; it is tried again")
+            if machine.held():
+                if ticks % renew == 0:
+                    self._do("renewing leases", self.renew)
+                self._do("hearing of stops", self.listen)
+                self._do("looking whose turn it is", machine.turns.look)
+            self._do("taking up runs", lambda: recovery.take_free(machine))
+            if ticks % sweep == 0:
+                self._do("closing forms", self.close_forms)
+                self._do("taking over lost runs", lambda: recovery.recover(machine))
+
+    def _do(self, name: str, duty: Callable[[], object]) -> None:
+        try:
+            duty()
+        except Exception:
+            # The database may be away for a while: what is due stays due. Said once, for it is tried again and again.
+            if name not in self._troubled:
+                logger.exception("Looking after the runs failed (%s); it is tried again", name)
+            self._troubled.add(name)
+        else:
+            self._troubled.discard(name)
+
+    def renew(self) -> None:
+        """Hold what works or waits here for longer."""
+        machine = self._machine
+        leases.renew(machine.place.worker, machine.held(), machine.config.lease_seconds)
 
     def listen(self) -> None:
         """End the runs that somebody asked to stop elsewhere; let go of those that another worker took."""
@@ -77,8 +93,8 @@ class Keeper:
             if row is not None and not machine.live.get(run_id):
                 unattended.end(row, "stopped", STOPPED)
 
-    def sweep(self) -> None:
-        """Close forms whose time is over, and take over runs that were lost."""
+    def close_forms(self) -> None:
+        """Close forms whose time is over; their runs go on, or end."""
         machine = self._machine
         for form in forms.due(machine.config.form_seconds):
             row = rows.for_worker(form.run_id)
@@ -89,7 +105,6 @@ class Keeper:
                     unattended.end(row, "stopped", f"Human input global timeout at node {form.node_id}")
             elif forms.time_out(form.id, machine.holder, machine.config.lease_seconds):
                 machine.take_up(row)
-        recovery.recover(machine)
 
 
 def _every(seconds: float) -> int:

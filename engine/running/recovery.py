@@ -18,6 +18,7 @@ from store import db, leases
 from store import events as stored
 from store import runs as rows
 from store.checkpoints import Checkpoint
+from store.refusal import Refusal
 
 if TYPE_CHECKING:
     from engine.running.machine import Machine
@@ -50,18 +51,28 @@ def _take(machine: Machine, found: Iterable[rows.Run]) -> int:
     for row in found:
         if machine.room() <= 0:
             break
-        mine = leases.take(row, machine.place.worker, machine.config.lease_seconds)
-        if mine is None or machine.has(mine.id):
-            continue
-        taken += 1
-        if mine.stop_requested:
-            unattended.end(mine, "stopped", "Stopped by user.")
-        elif mine.status == "running" and mine.attempts > MAX_ATTEMPTS:
-            # A run that took its process down with it three times is not tried a fourth time.
-            end_lost(mine)
-        else:
-            machine.take_up(mine)
+        try:
+            taken += _take_one(machine, row)
+        except Refusal:
+            raise  # the store is away
+        except Exception:
+            # One run's trouble is not the others'.
+            logger.exception("Run %s could not be taken over", row.id)
     return taken
+
+
+def _take_one(machine: Machine, row: rows.Run) -> bool:
+    mine = leases.take(row, machine.place.worker, machine.config.lease_seconds)
+    if mine is None or machine.has(mine.id):
+        return False
+    if mine.stop_requested:
+        unattended.end(mine, "stopped", "Stopped by user.")
+    elif mine.status == "running" and mine.attempts > MAX_ATTEMPTS:
+        # A run that took its process down with it three times is not tried a fourth time.
+        end_lost(mine)
+    else:
+        machine.take_up(mine)
+    return True
 
 
 def end_lost(row: rows.Run) -> None:

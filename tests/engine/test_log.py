@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine import runs, stream
-from engine.events.log import EventLog, Follower
+from engine.events.log import AT_ONCE, EventLog, Follower
 from engine.events.writer import Writer
 from store.events import Batch
 from tests.engine.graphs import chat_document
@@ -110,6 +110,19 @@ def test_what_is_left_is_stored_with_the_end_in_one_go() -> None:
     assert log.finish(["end"], record)
     assert stored == [(1, ["a", "end"])]
     assert log.since(0) == ([(1, "a"), (2, "end")], True)
+
+
+def test_a_reader_is_given_a_handful_at_a_time() -> None:
+    log = EventLog("r", lambda run_id, first, payloads: True)
+    for _ in range(5):
+        log.append("x" * (AT_ONCE // 2))
+    log.finish([], lambda first, payloads: True)
+    batches, last, finished = [], 0, False
+    while not finished:
+        found, finished = log.since(last)
+        last = found[-1][0]
+        batches.append([number for number, _ in found])
+    assert batches == [[1, 2], [3, 4], [5]]
 
 
 def test_a_reader_is_woken_by_the_write() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from engine import runs
-from engine.running import recovery
+from engine.running import recovery, unattended
 from store import leases
+from store import runs as rows
+from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, review, token_of
 from tests.engine.graphs import chat_document
@@ -62,3 +68,42 @@ def test_a_process_takes_no_more_than_it_has_room_for(bench: Bench, configure: C
     assert [row.id for row in leases.of(runs.machine().place.worker)] == [run.id for run in asked[:2]]
     for run in asked:
         runs.stop(bench.stored(run))
+
+
+def test_a_reader_of_a_run_elsewhere_outlasts_a_store_that_is_away(
+    bench: Bench, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(max_concurrent_runs=0)
+    run = bench.start(bench.app(chat_document()))
+    looks = itertools.count()
+    there = rows.for_worker
+
+    def away(run_id: str) -> Any:
+        if next(looks) in (1, 2):
+            raise Refusal("service_unavailable", "The database cannot be used right now.")
+        return there(run_id)
+
+    monkeypatch.setattr("engine.follow.rows.for_worker", away)
+    reading = ThreadPoolExecutor(1).submit(bench.events, run)
+    while next(looks) < 4:
+        time.sleep(0.1)
+    assert unattended.end(bench.stored(run), "stopped", "Stopped by user.")
+    assert [event["event"] for event in reading.result()] == ["message_end", "workflow_finished"]
+
+
+def test_a_run_that_cannot_be_taken_over_does_not_hold_up_the_others(
+    bench: Bench, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(max_concurrent_runs=0)
+    first, second = (bench.start(bench.app(chat_document())) for _ in range(2))
+    take = leases.take
+
+    def broken(row: Any, *args: Any) -> Any:
+        if row.id == first.id:
+            raise ValueError("broken")
+        return take(row, *args)
+
+    monkeypatch.setattr("engine.running.recovery.leases.take", broken)
+    configure()
+    assert bench.events(second)[-1]["data"]["status"] == "succeeded"
+    assert bench.stored(first).status == "queued"
