@@ -7,12 +7,16 @@ import email
 import email.policy
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterable
 from email.message import EmailMessage
 from html.parser import HTMLParser
 
 _SAMPLE = 200_000  # bytes that are enough to tell an unknown encoding
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+_LONGEST_RUN = 1.6  # on average: an accent stands alone, other alphabets write whole words so
+_WIDE = ("utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le")
 _WESTERN_SIGNS = "‘’“”„–—…•«»‹›€£§°¿¡\xa0"
 _BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption", "figure",
@@ -41,20 +45,25 @@ def guessed(content: bytes) -> str | None:
     """The encoding that fits best; None if none does.
 
     A short text says too little: a few accents among plain letters are taken for another alphabet. A guess that
-    mixes alphabets so is wrong where the Western one makes letters of the same bytes.
+    mixes alphabets so is wrong where the Western one makes letters of the same bytes, which stand alone or in pairs.
     """
     from charset_normalizer import from_bytes
 
     sample = content[:_SAMPLE]
-    best = from_bytes(sample).best()
+    # Without a mark, only zero bytes tell a text of two or four bytes a letter from any other of even length.
+    best = from_bytes(sample, cp_exclusion=[] if b"\0" in sample else list(_WIDE)).best()
     if best is None:
         return None
-    foreign = sum(1 for c in str(best) if c.isalpha() and not unicodedata.name(c, "LATIN").startswith("LATIN"))
-    plain_letters = sum(1 for c in str(best) if c.isascii() and c.isalpha())
-    western = [c for c in sample.decode("cp1252", "replace") if not c.isascii()]
-    if 0 < foreign * 3 < plain_letters and all(c.isalpha() or c in _WESTERN_SIGNS for c in western):
-        return "cp1252"
-    return best.encoding
+    foreign = any(c.isalpha() and not unicodedata.name(c, "LATIN").startswith("LATIN") for c in str(best))
+    return "cp1252" if foreign and _is_western(sample) else best.encoding
+
+
+def _is_western(sample: bytes) -> bool:
+    """Whether what is not ASCII is letters or signs in cp1252, and in runs as short as those of accents."""
+    western = sample.decode("cp1252", "replace")
+    runs = [len(run) for run in _BEYOND_ASCII.findall(sample)]
+    readable = all(c.isalpha() or c in _WESTERN_SIGNS for c in western if not c.isascii())
+    return readable and sum(runs) <= _LONGEST_RUN * len(runs)
 
 
 def plain(content: bytes) -> str:

@@ -6,6 +6,7 @@ The rules are in declared order, the first problem ends the check, and the texts
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from engine.inputs.file_values import check_file, check_file_list
@@ -73,6 +74,14 @@ def default_of(variable: Variable) -> Any:
     if variable.default == "" and variable.type not in ("text-input", "paragraph"):
         return None
     return variable.default
+
+
+def default_as_taken(variable: Variable) -> Any:
+    """The default as a run takes it, a number that was stored as text as a number; None where it takes none."""
+    try:
+        return _value(replace(variable, required=False), None)
+    except InputProblem:
+        return None
 
 
 def _without_nul(value: Any) -> Any:

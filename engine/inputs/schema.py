@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.inputs.declared import default_of
+from engine.inputs.declared import default_as_taken
 from engine.inputs.object_schema import accepts
 from engine.inputs.shapes import DRAFT, file_list_shape, shape_of
 from engine.inputs.variables import QUERY_MODES, Variable, variables
@@ -50,7 +50,7 @@ def input_schema(document: Mapping[str, Any] | None, most_files: int | None = No
 def property_of(variable: Variable) -> dict[str, Any]:
     """One input: its type's schema with title, description and, where it would be accepted, default."""
     shape = shape_of(variable)
-    default = default_of(variable)
+    default = default_as_taken(variable)
     about: dict[str, Any] = {"title": variable.label or variable.name}
     if variable.description:
         about["description"] = variable.description

@@ -15,6 +15,7 @@ import pytest
 from pypdf import PdfWriter
 
 from engine.documents.pool import KINDS, DocumentReader, DocumentRefused
+from engine.documents.texts import decoded
 from engine.documents.worker import READERS
 from engine.running.cancel import Cancelled, CancelToken
 from tests.engine.conftest import Bench
@@ -272,3 +273,8 @@ def test_the_file_of_a_list_that_cannot_be_read_is_named(bench: Bench) -> None:
 )
 def test_a_text_in_an_old_encoding_is_read(reader: DocumentReader, text: str, encoding: str) -> None:
     assert reader.text([text.encode(encoding)], "txt", CancelToken()) == text
+
+
+@pytest.mark.parametrize("text", ["café", "n;v\n1;é\n", "Größe;Maß\n1;2", "x;€\n", "naïve déjà vu", "a,b\nü,ö"])
+def test_a_few_accents_in_a_short_text_are_no_other_alphabet(text: str) -> None:
+    assert decoded(text.encode("cp1252")) == text

@@ -182,6 +182,7 @@ def test_every_type_is_described() -> None:
             {"variable": "s", "type": "select", "options": ["A", "B", "A"], "default": "C"},
             {"variable": "n", "type": "number", "default": 5, "required": True},
             {"variable": "c", "type": "checkbox", "required": True, "default": False},
+            {"variable": "m", "type": "number", "default": "2.5"},
             {"variable": "e", "type": "external_data_tool", "required": True},
             {"variable": "f", "type": "file", "allowed_file_types": ["image"]},
             {
@@ -204,6 +205,7 @@ def test_every_type_is_described() -> None:
     assert properties["s"] == {"title": "s", "type": "string", "enum": ["A", "B"]}
     assert properties["n"] == {"title": "n", "type": "number"}
     assert properties["c"] == {"title": "c", "default": False, "type": "boolean"}
+    assert properties["m"] == {"title": "m", "default": 2.5, "type": "number"}
     assert properties["e"]["type"] == "string"
     remote, local = properties["f"]["oneOf"]
     assert remote["required"] == ["transfer_method", "url"]
