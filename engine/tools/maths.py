@@ -66,10 +66,28 @@ def _evaluate(arguments: Mapping[str, Any], context: ToolContext) -> Result:
     except RecursionError:
         raise ToolProblem("The expression is nested too deep") from None
     except Exception as error:
-        raise ToolProblem(f"'{expression[:100]}' cannot be calculated: {error}") from None
+        raise ToolProblem(f"'{expression[:100]}' cannot be calculated: {_reason(error)}") from None
     if isinstance(value, bool) or not isinstance(value, (int, float, complex)):
         raise ToolProblem(f"'{expression[:100]}' is not arithmetic")
     return Result(str(value))
+
+
+def _reason(error: Exception) -> str:
+    """What an error means to somebody who does not know what calculates."""
+    from simpleeval import InvalidExpression, OperatorNotDefined
+
+    match error:
+        case OperatorNotDefined():
+            return "it has an operator that is not known here"
+        case InvalidExpression():
+            return str(error)
+        case SyntaxError():
+            return error.msg
+        case TypeError():
+            return "a function has arguments that it does not take"
+        case ArithmeticError() | ValueError():
+            return str(error.args[-1])
+    return "it is not arithmetic"
 
 
 TOOLS = (

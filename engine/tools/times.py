@@ -42,7 +42,11 @@ def _current(arguments: Mapping[str, Any], context: ToolContext) -> Result:
 
 def _converted(arguments: Mapping[str, Any], context: ToolContext) -> Result:
     moment = _read(arguments["current_time"]).replace(tzinfo=_zone(arguments["current_timezone"]))
-    return Result(_written(moment.astimezone(_zone(arguments["target_timezone"])), _FORMAT))
+    there = _zone(arguments["target_timezone"])
+    try:
+        return Result(_written(moment.astimezone(there), _FORMAT))
+    except OverflowError:
+        raise ToolProblem(f"'{arguments['current_time'][:100]}' is beyond the years 1 to 9999 there") from None
 
 
 def _to_timestamp(arguments: Mapping[str, Any], context: ToolContext) -> Result:
