@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ from engine.files.run_files import RunFiles
 from engine.inputs.given_files import MARK
 from engine.running.context import RunContext
 
+# What many readers take for the end of a line, though neither JSON nor server-sent events do.
+_BREAKS = re.compile("[\x85\u2028\u2029]")
 # The rest of what orjson knows to write is for `jsonable` to put into words.
 _PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
@@ -34,7 +37,8 @@ class Wire:
 def text(payload: Any) -> str:
     """Return JSON on one line: what `jsonable` makes of the payload, at a third of the cost if it is plain."""
     try:
-        return orjson.dumps(payload, option=_PLAIN).decode()
+        line = orjson.dumps(payload, option=_PLAIN).decode()
     except TypeError:
         # Something that JSON has no word for, or text that cannot be sent: looking at each member takes time.
-        return orjson.dumps(jsonable(payload)).decode()
+        line = orjson.dumps(jsonable(payload)).decode()
+    return line if line.isascii() else _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)

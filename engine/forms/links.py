@@ -12,6 +12,7 @@ import hmac
 import json
 from typing import Any
 
+from engine.events.wire import text
 from store.sql import sha256
 
 _MARKS = ('{"event":"human_input_required"', '{"event":"workflow_paused"')
@@ -49,7 +50,7 @@ class FormLinks:
         data = event["data"]
         for form in data["reasons"] if event["event"] == "workflow_paused" else [data]:
             self._complete(form)
-        return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        return text(event)
 
     def _complete(self, form: dict[str, Any]) -> None:
         # `form_token` is true in the log when the form may be answered by a link.

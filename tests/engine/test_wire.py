@@ -55,6 +55,14 @@ def test_the_quick_way_writes_what_the_thorough_way_writes(tree: Any) -> None:
     assert orjson.loads(wire.text(tree)) == orjson.loads(orjson.dumps(jsonable(tree)))
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_an_event_is_one_line_for_readers_of_every_kind_and_says_the_same(words: str) -> None:
+    said = {"answer": f"{words}\u2028\x85\u2029é\r\n\x0c\x1c"}
+    line = wire.text(said)
+    assert line.splitlines() == [line]
+    assert orjson.loads(line) == said
+
+
 def test_the_engine_is_loaded_and_made_lasting_once_whoever_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
     lasting: list[int] = []
     monkeypatch.setattr(loading, "_loaded", None)
