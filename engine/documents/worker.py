@@ -85,8 +85,8 @@ def _answer(kind: str, content: bytes, limit: int) -> dict[str, str]:
         return {"error": str(error)}
     except MemoryError:
         return {"error": "The document needed more memory than it may use"}
-    except Exception as error:
-        return {"error": f"The document cannot be read ({type(error).__name__})"}
+    except Exception:
+        return {"error": "The document cannot be read: it is damaged, or not what its name says"}
     if len(text) > limit:
         return {"error": f"The document's text is longer than {limit} characters"}
     return {"text": text.replace("\x00", "").encode("utf-8", "replace").decode()}

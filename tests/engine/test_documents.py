@@ -156,6 +156,7 @@ def _encrypted() -> bytes:
         ("xlsx", package(**{f"{n}": "" for n in range(10_001)}), "unfolds to more"),
         ("docx", b"no zip at all", "no package"),
         ("docx", package(a="b"), "cannot be read"),
+        ("docx", package(**{"[Content_Types].xml": "<"}), "^The document cannot be read: it is damaged"),
         ("odt", package(**{"content.xml": _entities()}), "cannot be read|more time or memory"),
         ("pdf", b"%PDF-1.4 and nothing else", "cannot be read"),
         ("pdf", _encrypted(), "password"),
