@@ -12,7 +12,7 @@ from web.graph_layout import Edge, Point, layout
 
 WIDTH, HEIGHT = 172.0, 48.0
 INSIDE, HEAD = 14.0, 34.0  # between a container and what is in it; for its title
-TITLE, LABEL = 19, 14  # columns of text that fit
+TITLE, LABEL = 17, 14  # columns of text that fit
 MOST = 400  # nodes; a larger graph gets no picture
 
 

@@ -40,6 +40,8 @@ def create_pages(
     the address of the caller; where the guesses are counted if several servers share them.
     """
     app = Flask(__name__, static_url_path="/static")
+    # People type addresses, and end them with a slash.
+    app.url_map.strict_slashes = False
     settings = guard.Pages(public_url, address_of, Attempts(redis_url))
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,

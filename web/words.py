@@ -89,7 +89,8 @@ def took(seconds: float) -> str:
 
 def brief(inputs: Mapping[str, Any], most: int = 120) -> str:
     """What a run was given, in one line: its first texts and numbers."""
-    words = [str(value) for value in inputs.values() if isinstance(value, str | int | float) and str(value).strip()]
+    told = [value for value in inputs.values() if isinstance(value, str | int | float) and not isinstance(value, bool)]
+    words = [str(value) for value in told if str(value).strip()]
     line = " ".join(" · ".join(words).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 

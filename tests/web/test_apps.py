@@ -54,7 +54,7 @@ def begin(app: App, account: store.accounts.Account, inputs: dict[str, Any], **m
 
 
 def test_strangers_are_sent_to_sign_in_and_back(browser: Browser, opened: None) -> None:
-    for path in ("/apps", "/apps/x", "/apps/x/runs/y"):
+    for path in ("/apps", "/apps/", "/apps/x", "/apps/x/runs/y"):
         assert browser.get(path).headers["Location"] == f"/signin?next={path}"
 
 

@@ -61,6 +61,7 @@ export function outputs(list, values) {
     const found = files(value);
     if (found) told.append(...found);
     else if (typeof value === "string") new Written(told).show(cut(value));
+    else if (typeof value !== "object") told.textContent = shown(value);
     else told.append(make("pre", "", shown(value)));
     term.append(copier(() => shown(value)) ?? "");
     row.append(term, told);

@@ -1,6 +1,6 @@
 // The picture of the graph, coloured by what happens. The server drew it.
 
-const SMALLEST = 0.62; // of its size; what does not fit even so is scrolled
+const SMALLEST = 0.75; // of its size; what does not fit even so is scrolled
 const MARKS = { succeeded: "✓", failed: "✕", exception: "!", stopped: "■", paused: "Ⅱ", running: "", retry: "↻" };
 
 export class Graph {

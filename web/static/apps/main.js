@@ -9,6 +9,7 @@ import { Forms } from "./forms.js";
 import { Graph } from "./graph.js";
 import { Written } from "./markdown.js";
 import { Raw } from "./raw.js";
+import { Runs } from "./runs.js";
 import { Timeline } from "./timeline.js";
 import { View } from "./view.js";
 
@@ -19,7 +20,7 @@ const api = new Api(app, csrf);
 const form = at("ask"), runs = at("run"), stops = at("stop"), problem = at("problem");
 const graph = new Graph(page.querySelector("svg"));
 const parts = { graph, timeline: new Timeline(at("timeline"), graph), forms: new Forms(at("forms")), raw: new Raw(at("raw")) };
-const view = new View(parts, say);
+const view = new View(parts, say), past = new Runs(app);
 const turns = at("turns");
 // On a phone Enter begins a line, and going to a field would bring up the keyboard over the answer.
 const isTouched = matchMedia("(pointer: coarse)").matches;
@@ -51,7 +52,7 @@ async function watch(place, first) {
     for await (const step of follow(mode, first, again, lost)) {
       if (!task) named_by(step.event, place);
       view.apply(step);
-      badge();
+      past.tell(view.isOver ? "" : view.state);
     }
   } catch (error) {
     failed(error);
@@ -61,7 +62,8 @@ async function watch(place, first) {
     delete page.dataset.running;
     if (stops.matches(":focus")) next(runs);
     stops.hidden = true;
-    if (task) list();
+    past.tell("");
+    if (task) past.refresh();
   }
 }
 
@@ -96,25 +98,7 @@ function named_by(event, place) {
     at("inputs")?.removeAttribute("open");
     page.querySelector(".chips")?.remove();
   } else runs.textContent = "Run again";
-  list();
-}
-
-/** The list says too which run this is, and that it waits for somebody. */
-function badge() {
-  const way = at("runs").querySelector(`a[href="${CSS.escape(location.pathname)}"]`), found = way?.querySelector(".badge");
-  way?.parentElement.setAttribute("aria-current", "true");
-  if (!isRunning || view.isOver || !found || found.dataset.state === view.state) return;
-  found.dataset.state = view.state;
-  found.textContent = view.state === "paused" ? "Waiting" : "Running";
-}
-
-/** My runs of the app, as the server lists them now. */
-async function list() {
-  const answer = await fetch(`/apps/${app}`).catch(() => null);
-  if (!answer?.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("runs");
-  if (fresh) at("runs").replaceWith(fresh);
-  badge();
+  past.refresh();
 }
 
 function failed(error) {
