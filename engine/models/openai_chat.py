@@ -142,10 +142,18 @@ class OpenAIModel(BaseModelAdapter):
 
     def _events(self, client: openai.OpenAI, request: Mapping[str, Any]) -> Iterator[Any]:
         """The server's events; a request that got no answer is sent again, as often as the back end allows."""
+        # In the body as it is: the library refuses parameters that it does not know, and servers know more.
+        rest = {name: value for name, value in request.items() if name not in ("model", "messages")}
         for attempt in range(self.backend.max_retries + 1):
             self.cancel.check()
             try:
-                stream = client.chat.completions.create(**request, stream=True, stream_options={"include_usage": True})
+                stream = client.chat.completions.create(
+                    model=request["model"],
+                    messages=request["messages"],
+                    stream=True,
+                    stream_options={"include_usage": True},
+                    extra_body=rest,
+                )
             except (openai.APIError, httpx2.HTTPError) as error:
                 if self.cancel.tripped or attempt == self.backend.max_retries or not is_passing(error):
                     raise

@@ -128,6 +128,15 @@ def test_it_sends_what_the_protocol_knows_of_the_parameters(chat: ChatServer) ->
     }
 
 
+def test_it_sends_what_the_operator_passes_beside_the_protocol(chat: ChatServer) -> None:
+    asked = model(chat, pass_parameters=("top_k",), rename_parameters={"seed": "random_seed"})
+    with pytest.raises(InvokeBadRequestError, match=r"\(HTTP 400\): Unrecognized request argument supplied"):
+        ask(asked, top_k=3, seed=4, min_p=5)
+    assert {name: chat.requests[0].get(name) for name in ("top_k", "random_seed", "min_p")} == {
+        "top_k": 3, "random_seed": 4, "min_p": None,
+    }  # fmt: skip
+
+
 def test_every_role_and_an_image_are_told_in_the_words_of_the_protocol(chat: ChatServer) -> None:
     pixel = base64.b64encode(b"png").decode()
     call = AssistantPromptMessage.ToolCall(
