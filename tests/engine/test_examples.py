@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from jsonschema import Draft202012Validator
 from engine.definition.reading import CURRENT_VERSION, load
 from engine.inputs.declared import check
 from engine.inputs.schema import input_schema
+from engine.nodes.kinds import KINDS
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yml"))
 
@@ -60,3 +62,10 @@ def test_an_example_takes_its_obvious_inputs(name: str, inputs: dict[str, object
     schema = input_schema(document)
     body = {"inputs": inputs, **({"query": "Hello"} if "query" in schema["properties"] else {})}
     Draft202012Validator(schema).validate(body)
+
+
+def test_the_documents_name_each_type_of_node_that_runs() -> None:
+    table = (EXAMPLES[0].parents[1] / "docs" / "apps.md").read_text().split("## Nodes")[1].split("##")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("|")]
+    named = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row[1])}
+    assert named == {str(kind) for kind in KINDS if not kind.startswith("easy-")}
