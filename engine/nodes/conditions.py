@@ -17,7 +17,7 @@ from graphon.variables.template_resolution import convert_template
 from engine.nodes.comparisons import CannotCompare, holds
 
 _OF_FILES = ("contains", "not contains", "all of")
-_ATTRIBUTES = tuple(attribute.value for attribute in FileAttribute)
+ATTRIBUTES = tuple(attribute.value for attribute in FileAttribute)
 
 
 class Conditions(ConditionProcessor):
@@ -71,33 +71,35 @@ def _of_files(name: str, files: Sequence[File], operator: str, within: Any, pool
     if not within or not within.conditions:
         raise CannotCompare(f"'{operator}' asks nothing of the files in {name}: it needs a condition on an attribute")
     joined: Callable[..., bool] = all if within.logical_operator == "and" else any
-    tests = [_attribute_test(name, one, pool) for one in within.conditions]
+    tests = [
+        attribute_test(name, one.key, one.comparison_operator, _filled(one.value, pool)) for one in within.conditions
+    ]
     if operator == "all of":
-        return bool(files) and all(joined(test(file) for _, test in tests) for file in files)
-    found = joined((all if denied else any)(test(file) for file in files) for denied, test in tests)
+        return bool(files) and all(joined(test(file) for test in tests) for file in files)
+    over = [all if "not" in one.comparison_operator.split() else any for one in within.conditions]
+    found = joined(quantify(test(file) for file in files) for quantify, test in zip(over, tests, strict=True))
     return found if operator == "contains" else not (found and files)
 
 
-def _attribute_test(name: str, condition: Any, pool: Any) -> tuple[bool, Callable[[File], bool]]:
-    """Whether a sub-condition denies something, and its test of one file."""
-    key, operator = condition.key, condition.comparison_operator
-    if key not in _ATTRIBUTES:
-        raise CannotCompare(f"Files have no attribute '{key}'; they have {', '.join(_ATTRIBUTES)}")
-    bare = _bare if key == FileAttribute.EXTENSION else _same_value
-    expected = bare(_filled(condition.value, pool))
+def attribute_test(name: str, key: str, operator: str, expected: Any) -> Callable[[File], bool]:
+    """Return the test of one attribute of a file, in the list called ``name``. Raises CannotCompare."""
+    if key not in ATTRIBUTES:
+        raise CannotCompare(f"Files have no attribute '{key}'; they have {', '.join(ATTRIBUTES)}")
+    bare = _bare if key == FileAttribute.EXTENSION else _as_it_is
+    wanted = bare(expected)
 
     def test(file: File) -> bool:
-        return holds(f"{name}.{key}", bare(get_attr(file=file, attr=FileAttribute(key))), operator, expected)
+        return holds(f"{name}.{key}", bare(get_attr(file=file, attr=FileAttribute(key))), operator, wanted)
 
-    return "not" in operator.split(), test
+    return test
 
 
-def _same_value(value: Any) -> Any:
+def _as_it_is(value: Any) -> Any:
     return value
 
 
 def _bare(extension: Any) -> Any:
     """An extension, or a list of them, without dots and in small letters."""
-    if isinstance(extension, list):
+    if isinstance(extension, list | tuple):
         return [_bare(one) for one in extension]
     return extension.removeprefix(".").lower() if isinstance(extension, str) else extension

@@ -14,6 +14,7 @@ from graphon.variables.segments import ArrayAnySegment, ArrayObjectSegment, Arra
 from graphon.variables.template_resolution import convert_template
 
 from engine.events.jsonable import jsonable
+from engine.nodes.conditions import ATTRIBUTES, attribute_test
 
 # Of a member that an object does not have, only these hold.
 _TRUE_OF_NOTHING = ("empty", "not contains", "is not", "not in")
@@ -48,9 +49,12 @@ class ListNode(lists.ListOperatorNode):
         return variable
 
     def _apply_order(self, variable: Any) -> Any:
+        order, key = self.node_data.order_by, self.node_data.order_by.key
+        if isinstance(variable, lists.ArrayFileSegment) and key not in ATTRIBUTES:
+            listed = ", ".join(ATTRIBUTES)
+            raise InvalidFilterValueError(f"Files have no attribute '{key}' to sort by; they have {listed}")
         if not isinstance(variable, ArrayObjectSegment | ArrayAnySegment):
             return super()._apply_order(variable)
-        order, key = self.node_data.order_by, self.node_data.order_by.key
         items = [(_member(item, key), item) for item in variable.value]
         known = sorted((pair for pair in items if pair[0] is not None), key=lambda pair: _rank(pair[0]))
         if order.value == Order.DESC:
@@ -81,9 +85,7 @@ class ListNode(lists.ListOperatorNode):
         if isinstance(variable, lists.ArrayFileSegment):
             if isinstance(value, bool):
                 raise InvalidFilterValueError("A file is compared with text, not with a boolean")
-            if condition.key == "size":
-                value = str(_number(value))
-            return lists._get_file_filter_func(key=condition.key, condition=operator, value=value)
+            return attribute_test(".".join(self.node_data.variable), condition.key, operator.value, value)
         keyed = isinstance(variable, ArrayObjectSegment | ArrayAnySegment)
         return lambda item: _holds(_member(item, condition.key) if keyed else item, operator, value)
 

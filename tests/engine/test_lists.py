@@ -172,3 +172,46 @@ def test_a_list_operator_works_in_each_round_of_a_container(bench: Bench, kind: 
     found = last(bench.run(document(nodes, edges)))
     assert found["error"] is None
     assert found["outputs"] == {"result": [BEES[1], BEES[1]] if kind == "iteration" else [BEES[1]]}
+
+
+FILES = [
+    {"transfer_method": "remote_url", "url": f"https://files.example/{name}"} for name in ("b.txt", "a.PNG", "c.pdf")
+]
+OF_FILES: list[tuple[dict[str, Any], list[str]]] = [
+    ({"filter_by": where("in", ["image", "audio"], "type")}, ["a.PNG"]),
+    ({"filter_by": where("is", "png", "extension")}, ["a.PNG"]),
+    ({"filter_by": where("not in", [".png", "pdf"], "extension")}, ["b.txt"]),
+    ({"filter_by": where("<", 5, "size"), "order_by": {"key": "name", "value": "desc"}}, ["c.pdf", "b.txt", "a.PNG"]),
+    ({"order_by": {"key": "name", "value": "asc"}, "limit": {"size": 2}}, ["a.PNG", "b.txt"]),
+]
+
+
+def of_files(**parts: Any) -> dict[str, Any]:
+    """start, which takes files → the operator → end."""
+    declared = [{"variable": "fs", "type": "file-list", "label": "fs"}]
+    made = [node("start", "start", variables=declared), operator(["start", "fs"], **parts), end(o=["pick", "result"])]
+    return document(made, [edge("start", "pick"), edge("pick", "end")])
+
+
+@pytest.mark.parametrize("case", OF_FILES, ids=str)
+def test_files_are_picked_and_sorted_by_their_attributes(bench: Bench, case: tuple[dict[str, Any], list[str]]) -> None:
+    parts, wanted = case
+    found = last(bench.run(of_files(**parts), {"fs": FILES}))
+    assert (found["error"], [file["filename"] for file in found["outputs"]["o"]]) == (None, wanted)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"filter_by": where("is", "red", "colour")}, "Files have no attribute 'colour'; they have type, size, name"),
+        (
+            {"order_by": {"key": "", "value": "asc"}},
+            "Files have no attribute '' to sort by; they have type, size, name",
+        ),
+        ({"filter_by": where(">", "big", "size")}, "'>' compares start.fs.size with a number, not with 'big'"),
+    ],
+)
+def test_files_that_cannot_be_picked_or_sorted_so_are_refused_in_words(
+    bench: Bench, parts: dict[str, Any], message: str
+) -> None:
+    assert last(bench.run(of_files(**parts), {"fs": FILES}))["error"].startswith(message)
