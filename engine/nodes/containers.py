@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from graphon.enums import WorkflowNodeExecutionStatus
+from graphon.nodes.container_effects import ContainerExecutionResult, build_container_value
 from graphon.nodes.iteration.iteration_node import IterationNode
 from graphon.nodes.loop.loop_node import LoopNode
 from graphon.variables.factory import build_segment_with_type
@@ -49,3 +51,20 @@ class RepeatNode(LoopNode):
     @staticmethod
     def _get_segment_for_constant(var_type: SegmentType, original_value: Any) -> Segment:
         return build_segment_with_type(var_type, typed(var_type.value, original_value))
+
+    def _resume_container_events(self, *, result: Any) -> Generator[Any, None, None]:
+        if isinstance(result, ContainerExecutionResult):
+            result = self._as_it_went(result)
+        yield from super()._resume_container_events(result=result)
+
+    def _as_it_went(self, result: ContainerExecutionResult) -> ContainerExecutionResult:
+        """The engine says nothing of variables after no round, and counts the rounds that a break left out."""
+        run, outputs = result.node_run_result, dict(result.node_run_result.outputs)
+        if run.status != WorkflowNodeExecutionStatus.SUCCEEDED:
+            return result
+        for one in self.node_data.loop_variables:
+            value = self.runtime_state.variable_pool.get([self.id, one.label])
+            outputs.setdefault(one.label, build_container_value(value))
+        rounds = outputs.setdefault("loop_round", build_container_value(0)).to_object()
+        told = run.model_copy(update={"outputs": outputs})
+        return result.model_copy(update={"node_run_result": told, "steps": rounds})

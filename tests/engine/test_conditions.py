@@ -132,7 +132,7 @@ def loop(condition: dict[str, Any], kept: Any = 0) -> dict[str, Any]:
     parts = container("loop", step, loop_count=4, break_conditions=[condition], loop_variables=variables)
     for part in parts:
         node_data(part, [])
-    nodes = [node("start", "start", variables=[]), *parts, end(n=["it", "n"])]
+    nodes = [node("start", "start", variables=[]), *parts, end(n=["it", "n"], rounds=["it", "loop_round"])]
     return document(nodes, [edge("start", "it"), edge("first", "step"), edge("it", "end")])
 
 
@@ -146,8 +146,11 @@ def loop(condition: dict[str, Any], kept: Any = 0) -> dict[str, Any]:
     ],
 )
 def test_a_loop_ends_when_its_condition_holds(bench: Bench, condition: dict[str, Any], rounds: int) -> None:
-    last = bench.run(loop(condition))[-1]["data"]
-    assert (last["error"], last["outputs"]) == (None, {"n": rounds})
+    events = bench.run(loop(condition))
+    last = events[-1]["data"]
+    assert (last["error"], last["outputs"]) == (None, {"n": rounds, "rounds": rounds})
+    told = next(event["data"] for event in events if event["event"] == "loop_completed")
+    assert (told["outputs"], told["steps"]) == ({"n": rounds, "loop_round": rounds}, rounds)
 
 
 def test_a_loop_whose_condition_has_no_answer_says_so(bench: Bench) -> None:
