@@ -19,6 +19,7 @@ from graphon.model_runtime.entities.message_entities import (
 )
 
 from engine.agents.final_answer import FinalAnswer
+from engine.agents.react_text import FINAL, read
 from engine.agents.steps import Call, Observed
 from engine.agents.strategy import Turn
 from engine.models.base import BaseModelAdapter
@@ -45,9 +46,6 @@ Action:
 {"action": "Final Answer", "action_input": "the answer"}
 ```"""
 STOP = ("Observation:",)
-_LABEL = re.compile(r"(?:Thought|Final Answer) ?: ?", re.IGNORECASE)
-_PLAIN = re.compile(r"Action:[ ]?(?P<name>[^\n{]{1,200})\nAction Input:(?P<input>.*)", re.IGNORECASE | re.DOTALL)
-_MOST_BRACES = 200  # where an action is looked for
 _THINKS, _DONE = "<think>", "</think>"
 _FINAL = frozenset({"final answer", "final_answer", "finalanswer", "final"})
 
@@ -64,7 +62,7 @@ class ReAct:
         values = {
             "instruction": instruction,
             "tools": json.dumps(listed, ensure_ascii=False),
-            "tool_names": ", ".join([*(tool.name for tool in tools), "Final Answer"]),
+            "tool_names": ", ".join([*(tool.name for tool in tools), FINAL]),
             # What the author's prompt would have at its end is said in messages here.
             "historic_messages": "", "query": "", "agent_scratchpad": "",
         }  # fmt: skip
@@ -99,7 +97,7 @@ class ReAct:
         text = _without_thoughts(text)
         # A model that does not heed the stop word goes on to invent what the tool said.
         text = text.split(STOP[0], 1)[0]
-        thought, action = _read(text)
+        thought, action = read(text)
         message = AssistantPromptMessage(content=text, tool_calls=[])
         if action is None and final.told:
             return Turn("", (), final.told, message, usage)
@@ -135,38 +133,3 @@ def _call(name: str, given: Any) -> Call:
             return Call("react", name, None, given)
     arguments = given if isinstance(given, dict) else {} if given is None else None
     return Call("react", name, arguments, json.dumps(given, ensure_ascii=False))
-
-
-def _read(text: str) -> tuple[str, tuple[str, Any] | None]:
-    """Part a model's text into its thought and its action, if it wrote one."""
-    decoder = json.JSONDecoder(strict=False)
-    at = text.find("{")
-    for _ in range(_MOST_BRACES):
-        if at < 0:
-            break
-        try:
-            value, _ = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, dict) and isinstance(value.get("action"), str):
-            return _thought(text[:at]), (value["action"], value.get("action_input", ""))
-        at = text.find("{", at + 1)
-    plain = _PLAIN.search(text)
-    if plain is not None:
-        return _thought(text[: plain.start()]), (plain["name"], plain["input"].strip())
-    return _unlabelled(text), None
-
-
-def _thought(text: str) -> str:
-    """What stands before an action, without the words that announce it."""
-    text = text.rstrip()
-    for word in ("json", "```", ":", "action"):
-        if text.lower().endswith(word):
-            text = text[: -len(word)].rstrip()
-    return _unlabelled(text)
-
-
-def _unlabelled(text: str) -> str:
-    text = text.strip()
-    found = _LABEL.match(text)
-    return text[found.end() :].strip() if found else text

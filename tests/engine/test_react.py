@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from engine.agents.final_answer import FinalAnswer
-from engine.agents.react import PROMPT, ReAct, _read
+from engine.agents.react import PROMPT, ReAct
+from engine.agents.react_text import read
 
 
 @pytest.mark.parametrize(
@@ -18,14 +20,20 @@ from engine.agents.react import PROMPT, ReAct, _read
         ('{"action": "Final Answer", "action_input": "It {is}"}', "", ("Final Answer", "It {is}")),
         ('I take {1} and {"action": "a", "action_input": "line\nbreak"}', "I take {1} and", ("a", "line\nbreak")),
         ("Thought: look\nAction: search\nAction Input: bees", "look", ("search", "bees")),
-        ("Final Answer: 42", "42", None),
+        ("Final Answer: 42", "", ("Final Answer", "42")),
+        ("Thought: I know.\nFinal Answer: It is\nfour.\n", "I know.", ("Final Answer", "It is\nfour.")),
+        ("The final answer: 42", "The final answer: 42", None),
+        ('Action: [{"action": "a", "action_input": "x"}]', "", ("a", "x")),
+        ("Action: {'action': 'a', 'action_input': {'x': 1}}", "", ("a", {"x": 1})),
+        ('Thought: look\nAction: {"action": "a", "action_input": {"x": 1,},}', "look", ("a", {"x": 1})),
+        ('{"action": 5, "x"', '{"action": 5, "x"', None),
         ("Just an answer.", "Just an answer.", None),
         ("{not json", "{not json", None),
         ("", "", None),
     ],
 )
-def test_a_text_is_read(text: str, thought: str, action: object) -> None:
-    assert _read(text) == (thought, action)
+def test_a_text_isread(text: str, thought: str, action: object) -> None:
+    assert read(text) == (thought, action)
 
 
 ANSWERS = ["It is Monday.", 'a "quoted" \\ and \n line', "ä 😀 \u2028", "", 'ends with "']
@@ -55,7 +63,10 @@ def test_what_is_no_final_answer_yet_is_not_told(text: str) -> None:
 
 
 def test_a_text_of_braces_is_read_quickly() -> None:
-    assert _read("{" * 200_000)[1] is None
+    for text in ("{" * 200_000, "{action:" * 25_000, "Final Answer" * 20_000, '{"action": "' * 20_000 + "}"):
+        began = time.perf_counter()
+        read(text)
+        assert time.perf_counter() - began < 2
 
 
 def test_an_input_in_the_instruction_is_not_taken_for_a_placeholder() -> None:
