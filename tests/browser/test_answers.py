@@ -100,6 +100,13 @@ def test_a_text_too_long_or_too_deep_to_be_read_is_shown_as_it_is(signed_in: Ope
     assert page.locator(".outputs dd").text_content() == text
 
 
+@pytest.mark.parametrize("text", ["_a" * 25_000, "*_a_* **" * 6_000, "a" * 49_000 + "@"])
+def test_no_text_holds_up_the_page(signed_in: Open, text: str) -> None:
+    page = signed_in(apps.add(says("Yes.")))
+    took = page.evaluate(TOOK, text)
+    assert took < 3_000, "milliseconds; without a bound for paragraphs 10 seconds and more"
+
+
 def test_an_output_that_is_no_text_is_shown_as_json_and_is_copied_whole(signed_in: Open) -> None:
     made = graphs.code("make", "def main():\n    return {'o': {'n': 1}}", o="object")
     page = signed_in(apps.add(apps.line(apps.start(), made, result=["make", "o"])))
@@ -180,3 +187,12 @@ def test_the_request_is_told_as_a_curl_line_that_works(signed_in: Open, base: st
         timeout=60, check=True,
     ).stdout  # fmt: skip
     assert """"outputs":{"result":"It's a bee"}""" in told
+
+
+TOOK = """async text => {
+  const { Written } = await import('/static/apps/markdown.js');
+  const place = document.createElement('div');
+  const began = performance.now();
+  new Written(place).show(text);
+  return performance.now() - began;
+}"""

@@ -172,6 +172,8 @@ def test_a_conversation_goes_on_and_is_opened_again(signed_in: Open) -> None:
     expect(page.locator(".turn")).to_have_count(2)
     expect(page.locator(".turn .answer").last).to_have_text("echo: Second\nline", timeout=LONG)
     ends(page)
+    expect(page.locator(".turn").first.get_by_role("link", name="How it came about")).to_be_visible()
+    expect(page.get_by_role("link", name="How it came about")).to_have_count(1)
     page.reload()
     ends(page)
     expect(page.locator(".turn .said")).to_have_text(["What can you do?", "Second\nline"])

@@ -162,11 +162,21 @@ async function filled(upload) {
 
 /** A new turn of a conversation, at its end. */
 function turn(query) {
+  for (const before of turns.children) explained(before);
   const made = at("turn").content.firstElementChild.cloneNode(true);
   made.querySelector(".said").textContent = query;
   turns.append(made);
   made.scrollIntoView({ block: "nearest" });
   return made;
+}
+
+/** The steps beside a conversation are those of its last turn: a turn before it leads to its own. */
+function explained(turn) {
+  if (!turn.dataset.run || turn.querySelector(".fine")) return;
+  const told = make("p", "fine"), way = make("a", "", "How it came about");
+  way.href = `/apps/${app}/runs/${turn.dataset.run}`;
+  told.append(way);
+  turn.append(told);
 }
 
 stops.addEventListener("click", () => {

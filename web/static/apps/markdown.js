@@ -1,10 +1,11 @@
 // Text that models write, as elements: marked reads the Markdown, and what it found is made here out of text and a
 // few elements. No markup of the text itself ever becomes an element.
 
-import { Marked } from "../marked-18.2.1.js";
+import { Lexer, Marked } from "../marked-18.2.1.js";
 import { follows, link, make, picture } from "./dom.js";
 
 const MOST = 50000; // characters that are read as Markdown; the forms' own page has the same bound
+const LONGEST = 5000; // characters of one paragraph: some take their length squared to read
 const LOWEST = 6, UNDER = 2; // the page has its own headings above
 const ENTITY = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][\da-z]{1,31});/gi;
 const entities = new DOMParser();
@@ -20,7 +21,16 @@ const THOUGHTS = {
   },
 };
 
-const reader = new Marked({ extensions: [THOUGHTS] });
+/** Leaves what stands in a paragraph that is too long as it is. */
+class Reader extends Lexer {
+  inlineTokens(text, tokens = []) {
+    if (text.length <= LONGEST) return super.inlineTokens(text, tokens);
+    tokens.push({ type: "text", raw: text, text });
+    return tokens;
+  }
+}
+
+const options = new Marked({ extensions: [THOUGHTS] }).defaults;
 
 /** A place on the page that shows a text, and shows it again as it grows. */
 export class Written {
@@ -64,7 +74,7 @@ export class Written {
 function read(text) {
   if (text.length > MOST) return null;
   try {
-    return reader.lexer(text).filter((one) => one.type !== "space" && one.type !== "def");
+    return new Reader(options).lex(text).filter((one) => one.type !== "space" && one.type !== "def");
   } catch {
     return null;
   }
