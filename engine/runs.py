@@ -103,7 +103,9 @@ def start(
     refuse_when_closing()
     planned = plan(app, version, caller, body)
     planned = replace(planned, document=author_secrets.opened(planned.document, chosen.place.sealer))
-    context, row = open_run(app, caller, planned, chosen.holder, chosen.config.lease_seconds, claim)
+    context, row = open_run(
+        app, caller, planned, chosen.holder, chosen.config.lease_seconds, claim, chosen.config.max_runs_per_app
+    )
     if context is not None:
         chosen.start(context)
     return row

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 import store.apps
 import store.cookies
+import store.events
 import store.runs
 import store.session_list
 from engine import runs, stream
@@ -40,6 +41,8 @@ async def stream_task_events(
     run = await run_in_threadpool(_own_run, user, app_id, task_id)
     runs.refuse_when_closing()
     after = _cursor(request.headers.get("last-event-id") or last_event_id)
+    if after and after > await run_in_threadpool(store.events.last_seq, run.id):
+        raise _no_event()  # waiting for it would pass over those that come before it
     return stream.response(
         run.id,
         after=after,
@@ -70,12 +73,16 @@ def _cursor(text: str | None) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise Refusal(
-            "invalid_param",
-            "Last-Event-ID must be an id of this run's events.",
-            details=[{"type": "int_parsing", "loc": ["header", "Last-Event-ID"], "msg": "not an event id"}],
-        )
+        raise _no_event()
     return int(text)
+
+
+def _no_event() -> Refusal:
+    return Refusal(
+        "invalid_param",
+        "Last-Event-ID must be an id of this run's events.",
+        details=[{"type": "int_parsing", "loc": ["header", "Last-Event-ID"], "msg": "not an event id"}],
+    )
 
 
 def stop_task(user: Caller, app_id: str, task_id: str) -> dict[str, Any]:

@@ -104,6 +104,9 @@ class SettingTable(BaseSettings):
     max_concurrent_runs: int = Field(
         128, ge=0, le=10_000, description="runs executed at the same time; 0: `difyspec worker` executes them"
     )
+    max_runs_per_app: int = Field(
+        0, ge=0, le=10_000, description="runs of one app at the same time, on all servers; the next is 429; 0: no limit"
+    )
     models_file: ModelsFile = Field(None, description="table of models (docs/models.md); empty: echo answers for all")
     default_model: DefaultModel = Field(
         "", description="back end for models that fit no rule: echo, openai, local, or NAME/MODEL"

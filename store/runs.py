@@ -256,6 +256,13 @@ def active_count(app_id: str) -> int:
     return int(found[0]) if found else 0
 
 
+@db.writes
+def has_room(app_id: str, most: int) -> bool:
+    """Whether an app may have one more run at work; in the transaction that begins it, for no other begins one then."""
+    sql.serialise(f"runs of {app_id}")
+    return active_count(app_id) < most
+
+
 def _get(run_id: str) -> Run | None:
     return run_of(sql.row(f"SELECT {COLUMNS} FROM runs WHERE id = ?", sql.uuid_or_none(run_id)))
 

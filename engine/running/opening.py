@@ -27,14 +27,24 @@ _SHORT, _LONG = 20, 50  # characters of a conversation's name
 
 @db.writes
 def open_run(
-    app: App, caller: Caller, plan: Plan, worker: str = "", lease_seconds: float = 0, claim: Claim | None = None
+    app: App,
+    caller: Caller,
+    plan: Plan,
+    worker: str = "",
+    lease_seconds: float = 0,
+    claim: Claim | None = None,
+    most: int = 0,
 ) -> tuple[RunContext | None, rows.Run]:
     """Store a run that ``worker`` is about to start; for a chat also its message, and its conversation if new.
 
-    The context is None when the request with this ``claim`` has begun the run before.
+    The context is None when the request with this ``claim`` has begun the run before. ``most`` bounds how many runs of
+    the app may work or wait for it at a time; 0 does not. Refusals: too_many_requests.
     """
     if claim is not None and (begun := idempotency.run_of(claim)):
         return None, rows.begun(begun)
+    if most and not rows.has_room(app.id, most):
+        told = f"This app has {most} runs at work, which is as many as it may have; wait until one has ended."
+        raise Refusal("too_many_requests", told, headers={"Retry-After": "5"})
     conversation, message_id = plan.conversation, None
     if app.mode != "workflow":
         if conversation is None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from engine import runs
+from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, ask, token_of
 from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, llm, node, template
@@ -189,3 +192,33 @@ def test_what_was_put_out_before_a_pause_counts_and_what_took_its_place_does_not
     definition["graph"]["nodes"][3]["data"] |= {"loop_id": "again", "isInLoop": True}
     definition["graph"]["nodes"][1]["data"]["loop_count"] = 20
     assert ending(bench.run(definition))[0] == "succeeded"
+
+
+def test_an_app_has_no_more_runs_at_work_than_it_may(bench: Bench, configure: Any) -> None:
+    configure(max_runs_per_app=3)
+    asks = bench.app(asking(llm("slow", "x", delay_ms=100, chunks=100)))
+    waiting = [bench.start(asks) for _ in range(3)]
+    heads = [bench.events(run) for run in waiting]
+    for head in heads:
+        answer(token_of(head), comment="x")
+    with pytest.raises(Refusal) as refused:
+        bench.start(asks)
+    assert (refused.value.code, refused.value.headers["Retry-After"]) == ("too_many_requests", "5")
+    assert "3 runs" in refused.value.message
+    bench.run(chat_document())  # another app has room
+    runs.stop(bench.stored(waiting[0]))
+    bench.start(asks)
+
+
+def test_of_many_at_once_as_many_begin_as_the_app_may_have(bench: Bench, configure: Any) -> None:
+    configure(max_runs_per_app=4)
+    app = bench.app(chat_document(delay_ms=100, chunks=100))
+
+    def start(_: int) -> bool:
+        try:
+            return bool(bench.start(app))
+        except Refusal:
+            return False
+
+    with ThreadPoolExecutor(12) as pool:
+        assert sum(pool.map(start, range(12))) == 4
