@@ -8,24 +8,44 @@ Node = dict[str, Any]
 Edge = dict[str, Any]
 
 _OWNERS = ("iteration_id", "loop_id")
-# What can hold no others; of a type that is not known here it can be anything.
+# What holds others; a type that is not known here may do so too.
 _HOLDERS = ("iteration", "loop")
 
 
 def settle(nodes: list[Node], known: set[str], warnings: list[str]) -> None:
     """Take nodes, in place, out of containers that are none. ``known`` are the types that are known here."""
-    kinds = {node["id"]: node["data"]["type"] for node in nodes}
+    by_id = {node["id"]: node for node in nodes}
     for node in nodes:
+        node["data"].pop("container_id", None)  # the engine's own, which it makes of the others
         for place, key in ((node, "parentId"), *((node["data"], key) for key in _OWNERS)):
             owner = place.get(key)
             if owner in (None, ""):
                 continue
             place[key] = owner = str(owner)
-            if owner != node["id"] and (kinds.get(owner) in _HOLDERS or kinds.get(owner, "start") not in known):
-                continue
-            del place[key]
-            if key == "parentId" or "parentId" not in node:
-                warnings.append(f"The node '{node['id']}' is in '{owner}', which is no container; it was taken out.")
+            if not _holds(by_id.get(owner), known):
+                del place[key]
+                if key == "parentId" or "parentId" not in node:
+                    told = f"The node '{node['id']}' is in '{owner}', which is no container; it was taken out."
+                    warnings.append(told)
+    for node in nodes:
+        if node["id"] in _around(node, by_id):
+            for place, key in ((node, "parentId"), *((node["data"], key) for key in _OWNERS)):
+                place.pop(key, None)
+            warnings.append(f"The container '{node['id']}' is inside itself; it was taken out.")
+
+
+def _holds(owner: Node | None, known: set[str]) -> bool:
+    kind = owner["data"]["type"] if owner is not None else ""
+    return bool(kind) and (kind in _HOLDERS or kind not in known)
+
+
+def _around(node: Node, by_id: dict[str, Node]) -> list[str]:
+    """The containers around a node, from the nearest, as far as old exports say which it is."""
+    found: list[str] = []
+    while (owner := owner_of(node)) and owner not in found:
+        found.append(owner)
+        node = by_id[owner]
+    return found
 
 
 def within(edges: list[Edge], nodes: list[Node], warnings: list[str]) -> list[Edge]:

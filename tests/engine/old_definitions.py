@@ -250,6 +250,13 @@ OLD: dict[str, Old] = {
         ("The node 'shout' is in 'gone', which is no container; it was taken out.",),
         {"out": "bee!"},
     ),
+    "containers that are in each other": Old(
+        flow(shout(), {**node("one", "iteration"), "parentId": "two"}, {**node("two", "loop"), "parentId": "one"},
+             edges=join("start>shout", "shout>end"), output=["shout", "output"]),
+        ("The container 'one' is inside itself; it was taken out.",
+         "The iteration 'one' had no start node; one was added."),
+        {"out": "bee!"},
+    ),
     "forgotten nodes that lead into the flow": Old(
         flow(shout(), shout("left"), shout("over"), output=["shout", "output"],
              edges=join("start>shout", "shout>end", "left>over", "over>left", "over>end")),
