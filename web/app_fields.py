@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.files import service as files
+from engine.inputs.given_files import feature
 from engine.inputs.schema import property_of
 from engine.inputs.variables import QUERY_MODES, Variable, variables
 from web import file_words
@@ -18,8 +19,10 @@ FILES = {"file": "file", "file-list": "files"}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. ``kind`` is text, box, number, switch, choice, json, file or files; ``value`` is the text it
-    begins with. Of a field for files: what its picker offers, and ``bounds``, what it admits in words.
+    """One field; without a name, the one for files that belong to no input.
+
+    ``kind`` is text, box, number, switch, choice, json, file or files; ``value`` is the text it begins with. Of a
+    field for files: what its picker offers, and ``bounds``, what it admits in words.
     """
 
     name: str
@@ -51,6 +54,14 @@ def fields(document: Mapping[str, Any], given: Mapping[str, Any] | None = None) 
         value = (given or {}).get(variable.name)
         found.append(_field(variable, schema, required, schema.get("default") if value is None else value))
     return found
+
+
+def attachments(document: Mapping[str, Any]) -> Field | None:
+    """The field for the ``files`` of a run; None for an app that takes none."""
+    variable = feature(document)
+    if variable is None:
+        return None
+    return replace(_field(variable, property_of(variable), False, None), name="", label="Files")
 
 
 def takes_query(mode: str) -> bool:

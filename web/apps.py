@@ -23,7 +23,7 @@ from store.apps import App
 from store.refusal import Refusal
 from store.runs import Run
 from web import guard
-from web.app_fields import fields, takes_query
+from web.app_fields import attachments, fields, takes_query
 from web.graph_picture import picture
 
 blueprint = Blueprint("apps", __name__, url_prefix="/apps")
@@ -103,6 +103,7 @@ def _page_of(app: App, current: Run | None) -> str:
         answer=store.run_lists.answer(current.message_id) if current else "",
         turns=turns,
         fields=fields(shown.definition, current.inputs if current else None) if shown else [],
+        attachments=attachments(shown.definition) if shown else None,
         query=takes_query(app.mode),
         words=parameters(shown.definition if shown else None),
         picture=picture(shown.definition) if shown else None,

@@ -45,7 +45,7 @@ def resolve(app_id: str, owner: Owner, document: Mapping[str, Any], inputs: Mapp
 
 def attached(app_id: str, owner: Owner, document: Mapping[str, Any], given: Any) -> list[dict[str, Any]]:
     """The ``files`` of the body as file values (``sys.files``); none where the app does not take files."""
-    variable = _feature(document)
+    variable = feature(document)
     if variable is None or not given:
         return []
     try:
@@ -162,7 +162,7 @@ def _check_admitted(variable: Variable, value: Mapping[str, Any], given: Any, lo
         _refuse(f"File validation failed for file: {shown}", "file_not_allowed", loc)
 
 
-def _feature(document: Mapping[str, Any]) -> Variable | None:
+def feature(document: Mapping[str, Any]) -> Variable | None:
     """What the app's feature *file upload* admits, as a variable; None when it is off."""
     upload = file_upload(document)
     image = upload.get("image") or {}

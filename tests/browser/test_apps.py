@@ -413,6 +413,22 @@ def test_a_file_is_uploaded_and_used(signed_in: Open) -> None:
     assert found.name == "bees.txt"
 
 
+def test_files_go_with_what_is_said(signed_in: Open) -> None:
+    document = graphs.chat_document()
+    document["graph"]["nodes"][-1]["data"]["answer"] = "{{#sys.files#}}"
+    upload = {"enabled": True, "allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}
+    page = signed_in(apps.add(document | {"features": {"file_upload": {**upload, "number_limits": 2}}}))
+    files = page.get_by_label("Files optional", exact=True)
+    expect(files).to_have_accessible_description("Documents, up to 15 MB each, no more than 2 files.")
+    files.set_input_files({"name": "bees.txt", "mimeType": "text/plain", "buffer": b"Bees dance."})
+    page.get_by_label("Say something").fill("Read this")
+    press(page, "Send")
+    ends(page)
+    expect(page.locator(".turn")).to_contain_text("With bees.txt")
+    expect(page.locator(".answer").get_by_role("link", name="bees.txt")).to_be_visible()
+    assert files.evaluate("field => field.files.length") == 0
+
+
 def test_everything_works_with_the_keyboard_alone(signed_in: Open) -> None:
     slow = graphs.llm("write", "{{#start.topic#}}", delay_ms=400)
     topic = apps.start(topic={"type": "text-input", "required": True})

@@ -30,6 +30,24 @@ export async function inputs(form, upload) {
   return found;
 }
 
+/** The `files` of a run that belong to no input. */
+export async function attached(form, upload) {
+  const field = form.querySelector("[data-attached]");
+  return field ? files(field, upload) : [];
+}
+
+/** What was chosen for them, by name. */
+export function chosen(form) {
+  const field = form.querySelector("[data-attached]");
+  const picked = [...(field?.querySelector("[type=file]")?.files ?? [])].map((file) => file.name);
+  return [...picked, ...(field?.querySelector("textarea")?.value.split(/\s+/).filter(Boolean) ?? [])];
+}
+
+/** Choose nothing again. */
+export function unchosen(form) {
+  for (const field of form.querySelectorAll("[data-attached] :is(input, textarea)")) field.value = "";
+}
+
 function object(field) {
   if (field.value.trim() === "") return null;
   try {
@@ -75,6 +93,7 @@ export function tell(field, message) {
 export function named(form, details) {
   for (const { loc = [] } of details) {
     if (loc[0] === "body" && loc[1] === "query") return form.elements.namedItem("query");
+    if (loc[0] === "body" && loc[1] === "files") return form.querySelector("[data-attached] :is(input, textarea)");
     if (loc[0] === "body" && loc[1] === "inputs" && loc.length > 2) {
       const field = form.querySelector(`[data-input="${CSS.escape(loc[2])}"]`);
       return field?.matches(".files") ? field.querySelector("input, textarea") : field;

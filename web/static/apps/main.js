@@ -3,7 +3,7 @@
 import { Api, Refused } from "./api.js";
 import { curl } from "./curl.js";
 import { copier, make } from "./dom.js";
-import { Unfit, clear, inputs, named, tell } from "./fields.js";
+import { Unfit, attached, chosen, clear, inputs, named, tell, unchosen } from "./fields.js";
 import { follow } from "./follow.js";
 import { Forms } from "./forms.js";
 import { Graph } from "./graph.js";
@@ -94,6 +94,7 @@ function named_by(event, place) {
   if (turns) {
     place.dataset.run = event.workflow_run_id ?? task;
     form.elements.namedItem("query").value = "";
+    unchosen(form);
     at("query-label").textContent = "Go on";
     at("inputs")?.removeAttribute("open");
     page.querySelector(".chips")?.remove();
@@ -142,7 +143,7 @@ form.addEventListener("submit", async (event) => {
   }
   task = "";
   say("running", "Starting…");
-  const place = turns ? turn(body.query) : page;
+  const place = turns ? turn(body.query, chosen(form)) : page;
   if (!turns) {
     page.querySelector(".streamed").hidden = false;
     page.querySelector(".ended").hidden = true;
@@ -155,16 +156,20 @@ form.addEventListener("submit", async (event) => {
 /** What is filled in, as the body of a run. In: `upload(file)`, which answers the record of an uploaded file. */
 async function filled(upload) {
   const body = { inputs: await inputs(form, upload) };
+  const files = await attached(form, upload);
+  if (files.length) body.files = files;
   if (turns) body.query = form.elements.namedItem("query").value;
   if (turns && conversation) body.conversation_id = conversation;
   return body;
 }
 
 /** A new turn of a conversation, at its end. */
-function turn(query) {
+function turn(query, files) {
   for (const before of turns.children) explained(before);
   const made = at("turn").content.firstElementChild.cloneNode(true);
   made.querySelector(".said").textContent = query;
+  made.querySelector(".with").hidden = !files.length;
+  made.querySelector(".with").textContent = `With ${files.join(", ")}`;
   turns.append(made);
   made.scrollIntoView({ block: "nearest" });
   return made;
