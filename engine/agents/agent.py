@@ -137,4 +137,4 @@ class Agent:
         text = result.text or json.dumps(result.value, ensure_ascii=False)
         if len(text) > _MAX_OBSERVATION:
             text = text[:_MAX_OBSERVATION] + " … (cut)"
-        return Observed(position, call, text, False, result.value, result.resources)
+        return Observed(position, call, text, False, result.value, result.resources, result.files)

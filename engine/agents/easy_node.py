@@ -1,9 +1,9 @@
-"""The node that answers in an ``agent-chat`` app; its logs are the app's ``agent_thought`` events."""
+"""The node that answers in an ``agent-chat`` app; its logs become ``agent_thought`` and ``message_file`` events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from graphon.entities.base_node_data import BaseNodeData
@@ -22,7 +22,7 @@ from engine.agents.messages import question
 from engine.agents.steps import Answered, Observed, RoundBegun, RoundEnded, Said, Thought, by_tool
 from store.clock import current_ids
 
-LABEL = "agent_thought"
+LABEL, FILE = "agent_thought", "message_file"
 
 
 class EasyAgentData(BaseNodeData):
@@ -73,8 +73,11 @@ class EasyAgentNode(Node[EasyAgentData]):
                 case Thought():
                     thought.told = step
                     yield self._log(thought.payload(agent))
-                case Observed() if step.resources:
-                    yield RunRetrieverResourceEvent(retriever_resources=step.resources, context="")
+                case Observed():
+                    for file in step.files:
+                        yield self._log(dict(file), FILE)
+                    if step.resources:
+                        yield RunRetrieverResourceEvent(retriever_resources=step.resources, context="")
                 case RoundEnded() if step.results:
                     yield self._log(thought.payload(agent, step.results))
                 case Answered():
@@ -87,10 +90,10 @@ class EasyAgentNode(Node[EasyAgentData]):
                     )
                     yield StreamCompletedEvent(node_run_result=result)
 
-    def _log(self, data: dict[str, Any]) -> AgentLogEvent:
+    def _log(self, data: dict[str, Any], label: str = LABEL) -> AgentLogEvent:
         return AgentLogEvent(
-            message_id=data["id"],
-            label=LABEL,
+            message_id=str(data["id"]),
+            label=label,
             node_execution_id=self.execution_id,
             parent_id=None,
             error=None,
@@ -107,7 +110,7 @@ class _Thought:
         self._id, self._position = thought_id, position
         self.told: Thought | None = None
 
-    def payload(self, agent: Agent, results: Iterable[Observed] = ()) -> dict[str, Any]:
+    def payload(self, agent: Agent, results: Sequence[Observed] = ()) -> dict[str, Any]:
         calls = self.told.calls if self.told else ()
         labels = {given.name: {"en_US": given.tool.label, "zh_Hans": given.tool.label} for given in agent.tools}
         inputs = by_tool((call.name, call.given) for call in calls)
@@ -120,7 +123,7 @@ class _Thought:
             "tool": ";".join(call.name for call in calls),
             "tool_labels": {call.name: labels[call.name] for call in calls if call.name in labels},
             "tool_input": _json(inputs),
-            "message_files": [],
+            "message_files": [file["related_id"] for one in results for file in one.files],
         }
 
 

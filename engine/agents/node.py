@@ -13,6 +13,7 @@ from graphon.node_events.agent import AgentLogEvent
 from graphon.node_events.base import NodeEventPayload, NodeRunResult
 from graphon.node_events.node import StreamChunkEvent, StreamCompletedEvent
 from graphon.nodes.base.node import Node
+from graphon.variables.segments import ArrayFileSegment
 from graphon.variables.template_resolution import convert_template
 from pydantic import Field
 
@@ -21,6 +22,7 @@ from engine.agents.failure import failing_in_words
 from engine.agents.messages import question
 from engine.agents.steps import Answered, Calling, Observed, RoundBegun, RoundEnded, Said, Step, Thought, by_tool
 from engine.events.jsonable import jsonable
+from engine.files.runtime import graph_file
 from engine.running.cancel import Cancelled
 from store.clock import current_ids
 
@@ -83,6 +85,7 @@ class AgentNode(Node[AgentData]):
 
     def _result(self, step: Answered, given: Mapping[str, Any], ended: list[RoundEnded]) -> NodeRunResult:
         usage = step.usage
+        files = [graph_file(file) for end in ended for one in end.results for file in one.files]
         values = [one.value for end in ended for one in end.results if isinstance(one.value, (dict, list))]
         return NodeRunResult(
             status=WorkflowNodeExecutionStatus.SUCCEEDED,
@@ -90,7 +93,7 @@ class AgentNode(Node[AgentData]):
             outputs={
                 "text": step.text,
                 "usage": usage.model_dump(mode="json"),
-                "files": [],
+                "files": ArrayFileSegment(value=files),
                 "json": values or [{"data": []}],
             },
             metadata={

@@ -66,7 +66,7 @@ class Calling:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a tool gave, or why it failed (``failed``; the text tells the model); ``resources`` as in its result."""
+    """What a tool gave, or why it failed (``failed``; the text tells the model); the rest is as in its result."""
 
     position: int
     call: Call
@@ -74,6 +74,7 @@ class Observed:
     failed: bool
     value: Any = None
     resources: tuple[Mapping[str, Any], ...] = ()
+    files: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

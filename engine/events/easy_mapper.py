@@ -31,14 +31,19 @@ class EasyMapper:
         match event:
             case ev.NodeRunStreamChunkEvent():
                 yield from self._text(event)
+            case ev.NodeRunAgentLogEvent() if event.label == "message_file":
+                yield self._file(dict(event.data))
             case ev.NodeRunAgentLogEvent():
                 yield self._payloads.agent_thought(dict(event.data))
             case ev.NodeRunSucceededEvent() if event.node_id == MODEL:
-                self._live.made = shown(jsonable(event.node_run_result.outputs))
-                for file in self._live.made:
-                    yield self._payloads.message_file(self._live.files.linked(file))
+                for file in shown(jsonable(event.node_run_result.outputs)):
+                    yield self._file(file)
             case ev.NodeRunFailedEvent():
                 self._live.cause = cause_of(event.node_run_result.error_type)
+
+    def _file(self, file: dict[str, Any]) -> dict[str, Any]:
+        self._live.made.append(file)
+        return self._payloads.message_file(self._live.files.linked(file))
 
     def close_open(self, status: str, error: str | None) -> Iterable[dict[str, Any]]:
         """Return a last event for each open node: there are none to be seen."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import mimetypes
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from graphon.file.enums import FileTransferMethod
 from graphon.node_events.base import NodeRunResult
@@ -13,7 +11,7 @@ from graphon.nodes.http_request.entities import HttpRequestNodeTimeout, Response
 from graphon.nodes.http_request.node import HttpRequestNode
 from graphon.variables.segments import ArrayFileSegment
 
-from engine.files.kinds import extension_for, extension_of
+from engine.files.naming import named
 from engine.network.http_client import TIMEOUTS
 from engine.nodes.http_body import RequestMaker
 
@@ -47,13 +45,7 @@ class NamingHttpRequestNode(HttpRequestNode):
         """The response as a file, if it is one: by its Content-Disposition, else by its address and type."""
         if not response.is_file:
             return ArrayFileSegment(value=[])
-        disposition = response.parsed_content_disposition
-        name = (disposition.get_filename() if disposition else None) or unquote(urlsplit(url).path.rpartition("/")[2])
-        told = response.content_type.partition(";")[0].strip().lower()
-        mime_type = mimetypes.guess_type(name)[0] or told or "application/octet-stream"
-        if not extension_of(name):
-            extension = extension_for(mime_type)
-            name = f"{name or 'file'}.{extension}" if extension else name or "file"
+        name, mime_type = named(url, response.headers)
         made = self._tool_file_manager_factory().create_file_by_raw(
             file_binary=response.content, mimetype=mime_type, filename=name
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.files import service as files
 from engine.files.runtime import FileRuntime
 from engine.forms.desk import FormDesk
+from engine.inputs.given_files import value_of
 from engine.knowledge.lookup import Knowledge
 from engine.network.address_guard import AddressGuard
 from engine.network.http_client import GuardedHttpClient
@@ -28,6 +31,9 @@ def node_services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
     def html(content: bytes) -> str:
         return files.current().reader.text([content], "html", live.cancel)
 
+    def keep(content: bytes, name: str, mime_type: str) -> dict[str, Any]:
+        return value_of(live.files.make(content, name, mime_type))
+
     return Services(
         cancel=live.cancel,
         renderer=Renderer(place.templates, live.cancel),
@@ -37,7 +43,7 @@ def node_services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
         forms=desk,
         max_output_characters=config.max_output_characters,
         tools=Toolbox(
-            ToolContext(live.cancel, http_client, current().now, html),
+            ToolContext(live.cancel, http_client, current().now, html, keep),
             finder(context.app_id, config.secret_key, config.tool_credentials),
         ),
         models=config.models,

@@ -10,12 +10,14 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from engine.files.naming import named
 from engine.tools.openapi_body import FORM
 from engine.tools.tool import MAX_TEXT, Parameter, Result, Tool, ToolContext, ToolProblem
 
 _SECONDS = (10, 60, 60)  # connect, read, write
 _MASK = "******"
 _SHORTEST_SECRET = 4
+_TEXTS = ("json", "text/", "xml", "yaml", "html", "javascript", "x-www-form-urlencoded")
 
 
 def tools_of(provider: str, definition: Mapping[str, Any], secret: Callable[[], str]) -> list[Tool]:
@@ -60,7 +62,7 @@ def _caller(
             )
         except httpx.RequestError as error:
             raise ToolProblem(_without(f"The API could not be called: {error}", key)) from None
-        return _result(answer, key)
+        return _file(answer, request.url, context) if _is_file(answer) else _result(answer, key)
 
     return call
 
@@ -143,21 +145,33 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _kind(answer: Any) -> str:
+    headers = {name.lower(): str(value) for name, value in answer.headers.items()}
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_file(answer: Any) -> bool:
+    kind = _kind(answer)
+    return answer.status_code < 300 and bool(kind) and not any(word in kind for word in _TEXTS)
+
+
+def _file(answer: Any, url: str, context: ToolContext) -> Result:
+    name, mime_type = named(url, answer.headers)
+    return Result(f"The API sent the file '{name}'", files=(context.keep(answer.content, name, mime_type),))
+
+
 def _result(answer: Any, key: str) -> Result:
     text = _without(answer.text, key)
     if answer.status_code >= 300:
         raise ToolProblem(f"The API answered with the status {answer.status_code}: {text[:500]}")
     if len(text) > MAX_TEXT:
         raise ToolProblem(f"The API answered with more than {MAX_TEXT} characters")
-    kind = {name.lower(): value for name, value in answer.headers.items()}.get("content-type", "").lower()
-    if "json" in kind:
+    if "json" in _kind(answer):
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return Result(text)
         return Result(text, value if isinstance(value, (dict, list)) else None)
-    if kind and not any(word in kind for word in ("text/", "xml", "yaml", "html")):
-        raise ToolProblem(f"The API answered with '{kind[:100]}', which is no text")
     return Result(text or f"Done (status {answer.status_code})")
 
 

@@ -13,6 +13,7 @@ from graphon.nodes.tool_runtime_entities import ToolRuntimeHandle, ToolRuntimeMe
 from graphon.variables.template_resolution import convert_template
 
 from engine.events.jsonable import jsonable
+from engine.files.runtime import graph_file
 from engine.tools.registry import Toolbox, missing
 from engine.tools.tool import Tool, ToolProblem
 
@@ -79,6 +80,8 @@ class ToolRuntime:
             yield _M(type=_M.MessageType.TEXT, message=_M.TextMessage(text=result.text))
         if result.value is not None:
             yield _M(type=_M.MessageType.JSON, message=_M.JsonMessage(json_object=result.value))
+        for file in result.files:
+            yield _M(type=_M.MessageType.FILE, message=_M.FileMessage(), meta={"file": graph_file(file)})
         for name, value in result.variables.items():
             message = _M.VariableMessage(variable_name=name, variable_value=value)
             yield _M(type=_M.MessageType.VARIABLE, message=message)
@@ -88,8 +91,8 @@ class ToolRuntime:
         return LLMUsage.empty_usage()
 
     def build_file_reference(self, *, mapping: Mapping[str, Any]) -> Any:
-        """Refuse: no tool here makes files."""
-        raise ValueError("Tools of this server make no files")
+        """Refuse: files come as such."""
+        raise ValueError("Tools of this server make no other files")
 
 
 def _bound(handle: ToolRuntimeHandle) -> _Bound:

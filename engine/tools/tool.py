@@ -21,26 +21,29 @@ class ToolProblem(ValueError):
 class ToolContext:
     """What a call may use: the flag that ends the run, the guarded HTTP client, the time, and a reader of HTML.
 
-    ``html`` gives the text of a page, in UTF-8; it raises ValueError.
+    ``html`` gives the text of a page, in UTF-8; it raises ValueError. ``keep`` stores a file (content, name, media
+    type) and returns its file value.
     """
 
     cancel: CancelToken
     http: Any
     now: Callable[[], datetime]
     html: Callable[[bytes], str]
+    keep: Callable[[bytes, str, str], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Result:
     """What a call gave: text for people and models, and the value behind it where there is one.
 
-    ``resources`` are the passages of knowledge that it rests on.
+    ``resources`` are the passages of knowledge that it rests on, ``files`` the values of those it made.
     """
 
     text: str
     value: dict[str, Any] | list[Any] | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     resources: tuple[Mapping[str, Any], ...] = ()
+    files: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from store import tools
 from tests.engine.conftest import Bench, make_caller
 from tests.engine.test_agents import agent, thoughts
 from tests.engine.test_easy_modes import answer
+from tests.engine.test_tool_nodes import agent as agent_node
 from tests.engine.test_tool_nodes import flow, last, tool
 from tests.engine.test_tools import context
 from tests.engine.web_server import listening
@@ -201,9 +202,49 @@ def test_arguments_cannot_change_the_address_or_add_headers(api: Api, arguments:
     assert api.seen == []
 
 
-def test_a_picture_is_no_answer(api: Api) -> None:
-    with pytest.raises(ToolProblem, match="no text"):
-        one({"/picture": {"get": {}}}, api).run({}, context())
+def painter(bench: Bench, api: Api) -> dict[str, Any]:
+    """An API in the workspace that draws, as an app names it."""
+    told = document({"/picture": {"get": {"operationId": "draw", "summary": "Draw"}}})
+    definition, _ = openapi.load(told, api.url)
+    tools.save(bench.workspace_id, "Painter", definition=definition, source="-", sealed_credential=None)
+    return {"provider_type": "api", "provider_id": "x", "provider_name": "Painter", "tool_name": "draw"}
+
+
+@pytest.mark.parametrize("strategy", ["function_call", "react"])
+def test_a_file_that_a_tool_made_is_told_between_the_choice_and_what_it_gave(
+    bench: Bench, configure: Callable[..., None], api: Api, strategy: str
+) -> None:
+    configure(allow_private_addresses=True, secret_key=SECRET)
+    script = {"tool_calls": [{"name": "draw", "arguments": {}}]}
+    run = bench.start(bench.app(agent(script, painter(bench, api), strategy=strategy)), query="Draw a bee")
+    events = bench.events(run)
+    told = [event["event"] for event in events]
+    assert told[:4] == ["agent_thought", "agent_thought", "message_file", "agent_thought"]
+    (file,) = [event for event in events if event["event"] == "message_file"]
+    assert (file["type"], file["belongs_to"]) == ("image", "assistant")
+    assert "sign=" in file["url"]
+    assert [thought["message_files"] for thought in thoughts(events)[:3]] == [[], [], [file["id"]]]
+    assert json.loads(thoughts(events)[2]["observation"]) == {"draw": "The API sent the file 'picture.png'"}
+    (attached,) = events[-1]["files"]
+    assert (attached["related_id"], attached["filename"], attached["mime_type"]) == (
+        file["id"],
+        "picture.png",
+        "image/png",
+    )
+    assert bench.stored(run).outputs["files"][0]["related_id"] == file["id"]
+
+
+@pytest.mark.parametrize("kind", ["tool", "agent"])
+def test_a_file_that_a_tool_made_is_an_output_of_its_node(
+    bench: Bench, configure: Callable[..., None], api: Api, kind: str
+) -> None:
+    configure(allow_private_addresses=True, secret_key=SECRET)
+    listed = painter(bench, api)
+    script = {"tool_calls": [{"name": "draw", "arguments": {}}]}
+    made = tool("t", "Painter", "draw") if kind == "tool" else agent_node(script, tools=[{**listed, "enabled": True}])
+    (file,) = last(bench.run(flow(made, "files"), {"text": "bee"}))["outputs"]["files"]
+    assert (file["type"], file["filename"], file["transfer_method"]) == ("image", "picture.png", "tool_file")
+    assert "sign=" in file["url"]
 
 
 @pytest.mark.parametrize(

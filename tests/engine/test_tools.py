@@ -25,7 +25,7 @@ def context(*, private: bool = True, cancel: CancelToken | None = None) -> ToolC
     guard = AddressGuard(allow_private=private, allowed_hosts=frozenset())
     reader = DocumentReader(seconds=20, memory_bytes=512 * 1024 * 1024, limit=100_000)
     client = GuardedHttpClient(guard, token, 1024 * 1024)
-    return ToolContext(token, client, lambda: NOW, lambda content: reader.text([content], "html", token))
+    return ToolContext(token, client, lambda: NOW, lambda content: reader.text([content], "html", token), lambda *_: {})
 
 
 def call(provider: str, name: str, private: bool = True, **arguments: Any) -> Any:
