@@ -18,7 +18,7 @@ from graphon.variables.template_resolution import convert_template
 from engine.events.jsonable import jsonable
 from engine.files.runtime import graph_value
 from engine.forms.desk import FormDesk
-from engine.forms.node_data import FormField, HumanInputData
+from engine.forms.node_data import MOST, FormField, HumanInputData
 from engine.forms.told import action_title, rendered, text_of
 from engine.inputs.variables import FILE_TYPES
 from store.clock import current, current_ids
@@ -91,7 +91,7 @@ class HumanInputNode(Node[HumanInputData]):
         if one.type == "select":
             source = one.option_source
             options = self._value(source.selector) if source.type == "variable" else source.value
-            texts = [text_of(item) for item in options] if isinstance(options, list) else []
+            texts = [text_of(item) for item in options[:MOST]] if isinstance(options, list) else []
             return {**shown, "option_source": {**source.model_dump(), "value": texts}}
         shown |= {
             "allowed_file_types": one.allowed_file_types,

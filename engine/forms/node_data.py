@@ -9,7 +9,10 @@ from graphon.entities.base_node_data import BaseNodeData
 from graphon.enums import BuiltinNodeTypes, NodeType
 from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
-Selector = list[str]
+# What the contract tells of a form has these bounds.
+MOST = 1000
+Selector = Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=100)]
+Words = Annotated[list[str], Field(max_length=MOST)]
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,29}$")]
 SECONDS = {"hour": 3600, "day": 86400}
 
@@ -40,10 +43,10 @@ class FormField(_Part):
     output_variable_name: Name
     default: Source | None = None
     option_source: Source = Source()
-    allowed_file_types: list[str] = []
-    allowed_file_extensions: list[str] = []
-    allowed_file_upload_methods: list[str] = []
-    number_limits: int = Field(0, ge=0)
+    allowed_file_types: Words = []
+    allowed_file_extensions: Words = []
+    allowed_file_upload_methods: Words = []
+    number_limits: int = Field(0, ge=0, le=2**31 - 1)
 
 
 class UserAction(_Part):
@@ -95,8 +98,8 @@ class HumanInputData(_Part, BaseNodeData):
 
     type: NodeType = BuiltinNodeTypes.HUMAN_INPUT
     form_content: str = ""
-    inputs: list[FormField] = Field(default_factory=list)
-    user_actions: list[UserAction] = Field(default_factory=list)
+    inputs: list[FormField] = Field(default_factory=list, max_length=MOST)
+    user_actions: list[UserAction] = Field(default_factory=list, max_length=MOST)
     timeout: int = Field(36, ge=1, le=100_000)
     timeout_unit: Literal["hour", "day"] = "hour"
     delivery_methods: list[Delivery] = Field(default_factory=list)

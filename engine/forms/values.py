@@ -43,8 +43,10 @@ def _paragraph(field: Field, value: Any) -> str:
 def _select(field: Field, value: Any) -> str:
     if not isinstance(value, str):
         _bad(field, "select input", "expected string")
-    if value not in field["option_source"]["value"]:
-        _bad(field, "select input", value[:200], _one_of(field["option_source"]["value"]))
+    options = field["option_source"]["value"]
+    # Where a variable gave no options, nothing is the choice: else the form could not be answered at all.
+    if value not in (options or [""]):
+        _bad(field, "select input", value[:200], _one_of(options))
     return value
 
 

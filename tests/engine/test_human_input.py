@@ -248,6 +248,25 @@ def test_options_and_defaults_come_from_variables(bench: Bench) -> None:
     assert bench.events(run)[-1]["data"]["outputs"] == {"result": "y"}
 
 
+@pytest.mark.parametrize(("given", "offered", "last"), [([], 0, ""), (["x"] * 1000 + ["y"], 1000, "x")])
+def test_a_choice_without_options_can_be_left_and_one_of_very_many_offers_the_first(
+    bench: Bench, given: list[str], offered: int, last: str
+) -> None:
+    choice = {**CHOICE, "option_source": {"type": "variable", "selector": ["start", "all", "options"]}}
+    nodes = [
+        node("start", "start", variables=[{"variable": "all", "label": "All", "type": "json_object"}]),
+        ask(inputs=[choice]),
+        end(result=["review", "choice"]),
+    ]  # fmt: skip
+    edges = [edge("start", "review"), edge("review", "end", "approve")]
+    run = bench.start(bench.app(document(nodes, edges)), {"all": {"options": given}})
+    asked = bench.events(run)[-2]["data"]
+    assert len(asked["inputs"][0]["option_source"]["value"]) == offered
+    assert "Invalid value" in refused(asked["form_token"], choice="y").message
+    answer(asked["form_token"], choice=last)
+    assert bench.events(run)[-1]["data"]["outputs"] == {"result": last}
+
+
 # Time
 
 
