@@ -12,20 +12,16 @@ from typing import Any
 from store import db, mails, sql
 from store.clock import from_micros, now_micros, to_micros
 from store.mails import MailDraft
-from store.moves import Machine
 from store.runs import Run, one
 
-MOVES = Machine(
-    table="forms",
-    key="id",
-    moves={"waiting": frozenset({"submitted", "timeout", "expired"})},
-)
 COLUMNS = "id, run_id, app_id, execution_id, node_id, status, definition, answer, answered_by, created_at, expires_at"
+ORPHANED = "app_id IN (SELECT id FROM apps WHERE status = 'deleted')"
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form. ``definition`` is what is shown, as the run saw it; ``answer`` is ``{action, inputs}``.
+    """One form: ``waiting``, then for good ``submitted``, ``timeout`` or ``expired``. ``definition`` is what is shown,
+    as the run saw it; ``answer`` is ``{action, inputs}``.
 
     ``execution_id`` is the execution of the node that asks: a node in a loop asks with a new one each round.
     """
@@ -64,14 +60,14 @@ class Draft:
 
 @db.reads
 def by_token_hash(token_hash: str, app_id: str | None = None) -> Form | None:
-    """The form a token opens; None when there is none, or when it is not of the app named.
+    """The form a token opens; None when there is none, when it is not of the app named, or when its app was deleted.
 
     The tokens of mails are for people only: they open a form where no app is named.
     """
-    found = sql.row(f"SELECT {COLUMNS} FROM forms WHERE token_hash = ?", token_hash)
+    found = sql.row(f"SELECT {COLUMNS} FROM forms WHERE token_hash = ? AND NOT {ORPHANED}", token_hash)
     if found is None and app_id is None:
-        statement = f"SELECT {COLUMNS} FROM forms WHERE id = (SELECT form_id FROM mails WHERE token_hash = ?)"
-        found = sql.row(statement, token_hash)
+        mailed = "id = (SELECT form_id FROM mails WHERE token_hash = ?)"
+        found = sql.row(f"SELECT {COLUMNS} FROM forms WHERE {mailed} AND NOT {ORPHANED}", token_hash)
     form = _form(found) if found else None
     return form if form and (app_id is None or form.app_id == sql.uuid_or_none(app_id)) else None
 
@@ -92,6 +88,13 @@ def due(limit_seconds: float, count: int = 100) -> list[Form]:
         " ORDER BY expires_at, id LIMIT ?"
     )
     return [_form(found) for found in sql.rows(statement, now, now - round(limit_seconds * 1_000_000), count)]
+
+
+@db.reads
+def orphaned(count: int = 100) -> list[Form]:
+    """Waiting forms whose app was deleted."""
+    statement = f"SELECT {COLUMNS} FROM forms WHERE decided_at IS NULL AND {ORPHANED} ORDER BY id LIMIT ?"
+    return [_form(found) for found in sql.rows(statement, count)]
 
 
 def is_past(form: Form, limit_seconds: float) -> bool:

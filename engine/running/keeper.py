@@ -94,8 +94,12 @@ class Keeper:
                 unattended.end(row, "stopped", STOPPED)
 
     def close_forms(self) -> None:
-        """Close forms whose time is over; their runs go on, or end."""
+        """Close forms whose time is over; their runs go on, or end. Those of deleted apps end."""
         machine = self._machine
+        for form in forms.orphaned():
+            row = rows.for_worker(form.run_id)
+            if row is not None and row.status == "paused":
+                unattended.end(row, "stopped", "The app was deleted.")
         for form in forms.due(machine.config.form_seconds):
             row = rows.for_worker(form.run_id)
             if row is None or row.is_over:

@@ -17,7 +17,7 @@ import pytest
 import store.clock
 from engine import runs
 from engine.forms import answering, showing
-from store import conversations, forms
+from store import app_changes, conversations, forms
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import ACTIONS, COMMENT, answer, ask, names, review, token_of, waiting
@@ -318,6 +318,17 @@ def test_stopping_a_waiting_run_ends_it_and_its_forms_at_once(bench: Bench) -> N
     assert refused(token, comment="x").code == "human_input_form_expired"
     runs.stop(bench.stored(run))
     assert bench.events(run) == events
+
+
+def test_nobody_answers_for_a_deleted_app_and_what_waits_there_ends(bench: Bench, configure: Any, soon: Any) -> None:
+    configure(sweep_seconds=0.5)
+    run = bench.start(bench.app(review()))
+    token = token_of(bench.events(run))
+    assert app_changes.delete(run.app_id)
+    assert refused(token, comment="x").code == "not_found"
+    soon(lambda: bench.stored(run).is_over)
+    assert (bench.stored(run).status, bench.stored(run).error) == ("stopped", "The app was deleted.")
+    assert [form.status for form in forms.of_run(run.id)] == ["expired"]
 
 
 # Several forms
