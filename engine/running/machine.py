@@ -8,27 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from engine.config import EngineConfig
-from engine.events import failures
 from engine.events.log import EventLog
 from engine.events.speech import speaks
 from engine.events.writer import Writer
-from engine.running import loading, opening, recovery, taking_up, worker_name
+from engine.running import letting_go, loading, opening, taking_up, worker_name
 from engine.running.context import RunContext
 from engine.running.live import STOPPED, LiveRun
 from engine.running.outcome import Carried, Outcome
-from engine.running.repeatable import is_repeatable
 from engine.running.saved import Saved
 from engine.running.timers import Timers
 from engine.running.turns import Turns
 from engine.running.workplace import workplace
-from store import checkpoints, leases
 from store import events as stored
+from store import leases
 from store import runs as rows
 from store.clock import current
 
 logger = logging.getLogger(__name__)
-
-SHUT_DOWN = f"{failures.LOST.code}: The server was shut down while this was running."
 
 
 class Machine:
@@ -64,7 +60,7 @@ class Machine:
             self.pool.submit(self._execute, live, None)
         except RuntimeError:
             # The pool was closed between the caller's check and here: another process begins it.
-            self._leave(live)
+            letting_go.leave(self, live)
 
     def take_up(self, row: rows.Run) -> None:
         """Go on, in the background, with a run that this worker holds: from its checkpoint, or from its start if
@@ -101,56 +97,15 @@ class Machine:
                 del self.live[live.context.run_id]
 
     def close(self) -> None:
-        """Let go of all runs: they get a moment to end; then those that can go on in another process, or begin again
-        there, and the others end as failed.
-        """
+        """Let go of all runs (see `engine.running.letting_go`), of threads and child processes."""
         self.closed = True
         self.pool.shutdown(wait=False, cancel_futures=True)
-        with self.lock:
-            waiting, working = list(self.waiting), list(self.live.values())
-        try:
-            self._let_go(waiting, working)
-        except Exception:
-            # The store is away. Whoever looks next finds the runs, and that their process is gone.
-            logger.exception("Not all runs could be handed over")
-            for live in working:
-                live.abandon("lost", told=False)
+        letting_go.let_go(self)
         self.timers.close()
         self.writer.close()
         self.place.templates.close()
         self.place.sandbox.close()
         worker_name.forget(self.place.worker)
-
-    def _let_go(self, waiting: list[str], working: list[LiveRun]) -> None:
-        # What has not begun loses nothing: from here on it cannot begin in this process.
-        leases.release_queued(self.place.worker)
-        for run_id in waiting:
-            leases.release(run_id, self.place.worker)
-        for live in working:
-            if not live.begun:
-                self._leave(live)
-            live.release()
-        deadline = current().monotonic() + self.config.release_seconds
-        for live in working:
-            over = live.await_end(max(0, deadline - current().monotonic()))
-            if not over and not self._leave(live):
-                live.cause = failures.LOST
-                live.end("failed", SHUT_DOWN)
-
-    def _leave(self, live: LiveRun) -> bool:
-        """Give up a run that has not begun, or could not stand still in time but can go on, or begin again."""
-        context, worker = live.context, self.place.worker
-        row = rows.for_worker(context.run_id)
-        again = row is not None and row.status == "running" and checkpoints.get(context.run_id) is None
-        if again and not is_repeatable(context.document):
-            return False
-        live.abandon("released")
-        if row is not None and again:
-            recovery.begin_again(row, context, "")
-        else:
-            leases.release(context.run_id, worker)
-        self.forget(live)
-        return True
 
     def live_run(self, context: RunContext, log: EventLog, carried: Carried = Carried()) -> LiveRun:
         """Make a run that tells its events to ``log`` and stores its end as this worker's."""

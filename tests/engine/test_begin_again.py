@@ -156,3 +156,14 @@ def test_a_server_that_is_told_to_stop_lets_an_answer_end_that_is_nearly_there(
     soon(lambda: stored.last_seq(run.id) >= 2)
     runs.shutdown()
     assert bench.stored(run).status == "succeeded"
+
+
+def test_a_server_that_ends_leaves_a_run_alone_that_another_has_taken_over(
+    bench: Bench, configure: Callable[..., None], soon: Callable[..., Any]
+) -> None:
+    configure(release_seconds=0.1)
+    run = bench.start(bench.app(easy("chat", parameters={"delay_ms": 50, "chunks": 100})), query="go")
+    soon(lambda: stored.last_seq(run.id) >= 2)
+    assert leases.take(bench.stored(run), "another", 60)
+    runs.shutdown()
+    assert (bench.stored(run).status, bench.stored(run).worker) == ("running", "another")
