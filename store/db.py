@@ -108,6 +108,12 @@ def unbind() -> None:
         closing.disconnect()
 
 
+def leave_thread() -> None:
+    """Close the calling thread's connection, if it has one: the thread is about to end."""
+    if _Open.database is not None:
+        _Open.database.disconnect()
+
+
 def reads[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Run ``function`` in a session that takes no write lock."""
     return _sessioned(function, attempts=1, immediate=False)

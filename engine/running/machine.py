@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from engine.config import EngineConfig
@@ -16,6 +15,7 @@ from engine.running.context import RunContext
 from engine.running.live import STOPPED, LiveRun
 from engine.running.outcome import Carried, Outcome
 from engine.running.saved import Saved
+from engine.running.threads import Threads
 from engine.running.timers import Timers
 from engine.running.turns import Turns
 from engine.running.workplace import workplace
@@ -32,7 +32,7 @@ class Machine:
 
     def __init__(self, config: EngineConfig) -> None:
         self.config, self.place = config, workplace(config)
-        self.pool = ThreadPoolExecutor(max(1, config.max_concurrent_runs), thread_name_prefix="run")
+        self.threads = Threads(config.max_concurrent_runs)
         self.writer, self.timers = Writer(stored.append_all), Timers()
         self.turns = Turns(lambda live: self._submit(live))
         self.live: dict[str, LiveRun] = {}
@@ -57,9 +57,9 @@ class Machine:
 
     def _submit(self, live: LiveRun) -> None:
         try:
-            self.pool.submit(self._execute, live, None)
+            self.threads.submit(lambda: self._execute(live, None))
         except RuntimeError:
-            # The pool was closed between the caller's check and here: another process begins it.
+            # It was closed between the caller's check and here: another process begins it.
             letting_go.leave(self, live)
 
     def take_up(self, row: rows.Run) -> None:
@@ -71,7 +71,7 @@ class Machine:
         with self.lock:
             self.waiting.add(row.id)
         try:
-            self.pool.submit(self._take_up, row.id)
+            self.threads.submit(lambda: self._take_up(row.id))
         except RuntimeError:
             self.waiting.discard(row.id)
             leases.release(row.id, self.place.worker)
@@ -99,7 +99,7 @@ class Machine:
     def close(self) -> None:
         """Let go of all runs (see `engine.running.letting_go`), of threads and child processes."""
         self.closed = True
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
         letting_go.let_go(self)
         self.timers.close()
         self.writer.close()

@@ -1,0 +1,92 @@
+"""The threads that runs work on: as many as work at a time, not as many as there may be."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from store import db
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[[], None]
+
+IDLE_SECONDS = 10.0
+
+
+class Threads:
+    """At most ``size`` threads. The one that was busy last is taken first, and one that is idle for long ends:
+    `concurrent.futures` begins a new one whenever all are about to be done, and keeps each, with its connection to the
+    store, for good.
+    """
+
+    def __init__(self, size: int, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._size, self._idle_seconds = size, idle_seconds
+        self._lock = threading.Lock()
+        self._waiting: deque[Work] = deque()
+        self._idle: list[_Seat] = []
+        self._count = 0
+        self._closed = False
+
+    def submit(self, work: Work) -> None:
+        """Have ``work`` done as soon as a thread is free. Raises RuntimeError once closed."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("no more work is taken")
+            if self._idle:
+                self._idle.pop().give(work)
+                return
+            self._waiting.append(work)
+            if self._count == self._size:
+                return
+            self._count += 1
+        threading.Thread(target=self._loop, name="run").start()
+
+    def close(self) -> None:
+        """Forget what waits, and let the threads end that have nothing to do; the others end when they are done."""
+        with self._lock:
+            self._closed = True
+            self._waiting.clear()
+            idle, self._idle = self._idle, []
+        for seat in idle:
+            seat.give(None)
+
+    def _loop(self) -> None:
+        seat = _Seat()
+        while (work := self._next(seat)) is not None:
+            try:
+                work()
+            except Exception:
+                logger.exception("A thread's work broke")
+        db.leave_thread()
+
+    def _next(self, seat: _Seat) -> Work | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            if self._closed:
+                self._count -= 1
+                return None
+            self._idle.append(seat)
+        if not seat.given.wait(self._idle_seconds):
+            with self._lock:
+                if seat in self._idle:
+                    self._idle.remove(seat)
+                    self._count -= 1
+                    return None
+        seat.given.clear()
+        return seat.work
+
+
+class _Seat:
+    """Where an idle thread is handed its next work; None is the end."""
+
+    def __init__(self) -> None:
+        self.given = threading.Event()
+        self.work: Work | None = None
+
+    def give(self, work: Work | None) -> None:
+        self.work = work
+        self.given.set()

@@ -1,0 +1,87 @@
+"""The threads that runs work on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from engine.running.threads import Threads
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Threads]]:
+    made: list[Threads] = []
+
+    def new(size: int, idle_seconds: float = 10) -> Threads:
+        made.append(Threads(size, idle_seconds))
+        return made[-1]
+
+    yield new
+    for threads in made:
+        threads.close()
+
+
+def alive() -> int:
+    return sum(thread.name == "run" for thread in threading.enumerate())
+
+
+def test_no_more_work_at_a_time_than_threads_and_all_of_it(
+    make: Callable[..., Threads], soon: Callable[..., Any]
+) -> None:
+    threads, gate, done, begun = make(2), threading.Event(), [], threading.Semaphore(0)
+
+    def work(number: int) -> None:
+        begun.release()
+        gate.wait(10)
+        done.append(number)
+
+    for number in range(6):
+        threads.submit(lambda number=number: work(number))
+    assert begun.acquire(timeout=10)
+    assert begun.acquire(timeout=10)
+    assert not begun.acquire(timeout=0.05)
+    assert alive() == 2
+    gate.set()
+    for _ in range(4):
+        assert begun.acquire(timeout=10)
+    soon(lambda: sorted(done) == [0, 1, 2, 3, 4, 5])
+
+
+def test_a_free_thread_is_used_again_and_ends_when_it_is_idle_for_long(
+    make: Callable[..., Threads], soon: Callable[..., Any]
+) -> None:
+    threads, used = make(50, 0.2), set()
+    for _ in range(20):
+        done = threading.Event()
+        threads.submit(lambda done=done: (used.add(threading.get_ident()), done.set()))
+        assert done.wait(10)
+        soon(lambda: threads._idle)
+    assert len(used) == 1
+    soon(lambda: not alive())
+    done = threading.Event()
+    threads.submit(done.set)
+    assert done.wait(10)
+
+
+def test_work_that_breaks_takes_no_thread_with_it(make: Callable[..., Threads]) -> None:
+    threads, done = make(1), threading.Event()
+    threads.submit(lambda: 1 / 0)
+    threads.submit(done.set)
+    assert done.wait(10)
+
+
+def test_when_closed_nothing_more_begins_and_idle_threads_end(
+    make: Callable[..., Threads], soon: Callable[..., Any]
+) -> None:
+    threads, gate, begun = make(1), threading.Event(), threading.Event()
+    threads.submit(lambda: (begun.set(), gate.wait(10)))
+    threads.submit(pytest.fail)
+    assert begun.wait(10)
+    threads.close()
+    with pytest.raises(RuntimeError, match="no more work"):
+        threads.submit(pytest.fail)
+    gate.set()
+    soon(lambda: not alive())
