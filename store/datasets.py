@@ -126,19 +126,23 @@ def delete(dataset_id: str) -> bool:
     return sql.change("DELETE FROM datasets WHERE id = ?", dataset_id) == 1
 
 
-@db.writes
 def put_document(dataset_id: str, name: str, contents: Iterable[str]) -> Document:
     """Store a document's segments, in place of an earlier document of that name; all or nothing.
 
     Errors: ``not_found`` for an unknown dataset, ``invalid_param`` for a document without text.
     """
-    _shown(dataset_id)
     clean = sql.text(name)[:255]
     pieces = [text for text in (sql.text(one).strip() for one in contents) if text]
     if not pieces:
         raise Refusal("invalid_param", f"{clean} has no text")
+    # Before the transaction: nobody else can write while it lasts.
+    return _put(dataset_id, clean, pieces, [words.indexed(piece) for piece in pieces])
+
+
+@db.writes
+def _put(dataset_id: str, clean: str, pieces: list[str], found: list[list[str]]) -> Document:
+    _shown(dataset_id)
     sql.change("DELETE FROM documents WHERE dataset_id = ? AND name = ?", dataset_id, clean)
-    found = [words.indexed(piece) for piece in pieces]
     document_id, now = current_ids().uuid7(), now_micros()
     total = sum(len(one) for one in found)
     sql.change(

@@ -11,6 +11,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ def _spelled(part: str, *, both: bool) -> Iterator[str]:
 
 def _plain(word: str) -> Iterator[str]:
     if word:
-        yield _stemmer().stemWord(word) if word.isascii() else _hex(word)
+        yield _stem(word) if word.isascii() else _hex(word)
+
+
+@lru_cache(50_000)  # a text has few different words, and each takes a tenth of a millisecond
+def _stem(word: str) -> str:
+    return str(_stemmer().stemWord(word))
 
 
 def _hex(word: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from store import dataset_search, datasets, db, sql, words
@@ -163,3 +165,19 @@ def test_words_are_plain_and_bounded() -> None:
     assert all(word.isascii() and word.isalnum() for word in found)
     assert max(map(len, found)) <= 60
     assert len(words.asked(" ".join(f"w{n}" for n in range(500)))) == 32
+
+
+def test_others_write_while_the_words_of_a_document_are_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = datasets.create(world.home.id, "Slow")
+    found = words.indexed
+
+    def slowly(text: str) -> list[str]:
+        other = threading.Thread(target=datasets.create, args=(world.home.id, text), daemon=True)
+        other.start()
+        other.join(2)
+        assert not other.is_alive()
+        return found(text)
+
+    monkeypatch.setattr(words, "indexed", slowly)
+    datasets.put_document(made.id, "a.md", ["Bees", "Wasps"])
+    assert [one.name for one in datasets.of_workspace(world.home.id)] == ["Bees", "Slow", "Wasps"]
