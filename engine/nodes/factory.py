@@ -85,7 +85,7 @@ def _choose(node_config: Any, graph_config: Mapping[str, Any]) -> tuple[Kind, An
     else:
         try:
             checked = kind.node.validate_node_data(data)
-            # The engine sleeps between attempts and cannot be woken: neither may hold a thread for long.
+            # A node holds its thread while it waits for another attempt: it may not do so for long.
             retry = checked.retry_config
             retry.max_retries = min(retry.max_retries, _MAX_RETRIES)
             retry.retry_interval = min(retry.retry_interval, _MAX_RETRY_MS)

@@ -24,7 +24,7 @@ from engine.forms.desk import FormDesk
 from engine.forms.mails import Outgoing
 from engine.nodes import text_forms
 from engine.nodes.text_limit import TextLimit, limit_texts
-from engine.running import dispatch_cache
+from engine.running import dispatch_cache, retry_wait
 from engine.running.cancel import Cancelled
 from engine.running.gate import Gate
 from engine.running.graph import GraphRefused, build
@@ -48,6 +48,7 @@ logging.getLogger("graphon").setLevel(logging.CRITICAL + 1)
 dispatch_cache.switch_off()
 limit_texts()
 text_forms.use()
+retry_wait.use()
 
 INTERNAL = "The run ended because of an internal error."
 
@@ -113,6 +114,7 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     kept = Kept(2 * place.config.max_run_bytes, iterations, engine.runtime_state.variable_pool.variable_dictionary)
     publish = Publisher(live, mapper, kept, place.config.max_execution_steps, saved.steps if saved else 0)
     layer = PublishLayer(engine, publish, broke, saved.filter if saved else None)
+    engine.add_layer(retry_wait.RetryWait(live.cancel))
     # The variables first: the text that the filter lets through may show what was just written.
     engine.add_layer(ConversationLayer(engine, save_variable, broke))
     engine.add_layer(layer)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import time
 from typing import Any
 
 import pytest
 
+from engine import runs
 from engine.nodes.kinds import KINDS
+from tests.engine.conftest import Bench
 from tests.engine.forms import ask
 from tests.engine.graphs import code, document, edge, end, llm, node, template
 from tests.engine.test_tool_nodes import agent, tool
@@ -84,7 +89,10 @@ FAILING: dict[str, tuple[list[dict[str, Any]], str]] = {
     "code that is not complete": ([node("it", "code", code="x")], "The node is not complete: "),
 }  # fmt: skip
 BRANCHING = {"question-classifier": "1", "if-else": "true"}
-RETRIED = {"code", "llm", "question-classifier", "parameter-extractor", "http-request", "tool", "agent"}
+RETRIED = {
+    "code", "llm", "question-classifier", "parameter-extractor", "http-request", "tool", "agent", "document-extractor",
+    "a document that is not there",
+}  # fmt: skip
 # These have nothing in them that can fail, or no place for a strategy; an easy agent is its own app's whole graph.
 CANNOT_FAIL = {
     "start", "end", "answer", "iteration-start", "loop-start", "loop-end", "variable-aggregator", "variable-assigner",
@@ -214,3 +222,20 @@ def test_an_iteration_deals_with_a_failing_round_as_it_says(bench: Any, mode: st
     status, output = MODES[mode]
     assert last["status"] in (status, "partial-succeeded") if status == "succeeded" else last["status"] == status
     assert last["outputs"].get("output") == output
+
+
+def test_what_works_beside_a_node_goes_on_while_it_waits_for_another_attempt(bench: Bench) -> None:
+    broken, slow = llm("broken", "x", error="asleep"), llm("llm", "x", first_delay_ms=100)
+    retry = {"retry_enabled": True, "max_retries": 1, "retry_interval": 400}
+    broken["data"] |= {"retry_config": retry, "error_strategy": "default-value"}
+    nodes = [node("start", "start", variables=[]), broken, slow, end(text=["llm", "text"])]
+    edges = [edge("start", "broken"), edge("start", "llm"), edge("broken", "end"), edge("llm", "end")]
+    run, came = bench.start(bench.app(document(nodes, edges))), dict[str, float]()
+
+    async def read() -> None:
+        async for _, payload in runs.follow(run.id, after=0):
+            event = json.loads(payload)
+            came[f"{event['event']} {event['data'].get('node_id', '')}"] = time.monotonic()
+
+    asyncio.run(read())
+    assert came["node_finished broken"] - came["text_chunk "] > 0.15
