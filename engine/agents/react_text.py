@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from json_repair import repair_json
+from engine.models.json_answers import repaired
 
 FINAL = "Final Answer"
 _LABEL = re.compile(r"Thought ?: ?", re.IGNORECASE)
@@ -41,9 +41,9 @@ def read(text: str) -> tuple[str, tuple[str, Any] | None]:
     if sloppy is not None:
         # A comma too many, the wrong quotes: small models write JSON as they can.
         written = text[sloppy.start() : text.rfind("}") + 1][:_MOST_SLOPPY]
-        repaired: Any = repair_json(written, return_objects=True)
-        if isinstance(repaired, dict) and isinstance(repaired.get("action"), str):
-            return _thought(text[: sloppy.start()]), (repaired["action"], repaired.get("action_input", ""))
+        value = repaired(written)
+        if isinstance(value, dict) and isinstance(value.get("action"), str):
+            return _thought(text[: sloppy.start()]), (value["action"], value.get("action_input", ""))
     return _unlabelled(text), None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
@@ -29,8 +28,8 @@ from graphon.model_runtime.entities.model_entities import (
     ModelPropertyKey,
     ModelType,
 )
-from json_repair import repair_json
 
+from engine.models.json_answers import read_json
 from engine.models.meter import Meter
 from engine.models.tokens import OF_MESSAGE, tokens_of
 from engine.running.cancel import CancelToken
@@ -44,8 +43,6 @@ _FEATURES = (
     ModelFeature.STREAM_TOOL_CALL,
     ModelFeature.VISION,
 )
-_THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 
 class BaseModelAdapter:
@@ -209,31 +206,3 @@ def tool_call(call_id: str, name: str, arguments: str) -> AssistantPromptMessage
     """Make a tool call; ``arguments`` is JSON text."""
     function = AssistantPromptMessage.ToolCall.ToolCallFunction(name=name, arguments=arguments)
     return AssistantPromptMessage.ToolCall(id=call_id, type="function", function=function)
-
-
-def wanted_schema(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the JSON Schema that an answer must follow: a mapping, or an app's parameter with its text."""
-    schema = parameters.get("json_schema")
-    if isinstance(schema, str) and parameters.get("response_format") == "json_schema":
-        try:
-            schema = json.loads(schema)
-        except ValueError:
-            return None
-    if not isinstance(schema, Mapping):
-        return None
-    inner = schema.get("schema")  # what the protocol wraps around it: a name, and whether it is strict
-    return dict(inner if isinstance(inner, Mapping) and "type" not in schema else schema)
-
-
-def read_json(text: str) -> Any:
-    """Read the JSON of an answer, also from within a code fence or after thoughts. Raises JSONDecodeError."""
-    text = _THOUGHTS.sub("", text).strip()
-    fenced = _FENCE.fullmatch(text)
-    text = fenced[1] if fenced else text
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = repair_json(text, return_objects=True)  # a comma too many, a brace too few
-    if not isinstance(value, dict):
-        raise json.JSONDecodeError("The answer is not a JSON object", text[:200], 0)
-    return value

@@ -21,9 +21,10 @@ from graphon.model_runtime.entities.message_entities import (
 )
 
 from engine.models import echo_answers as answers
-from engine.models.base import BaseModelAdapter, tool_call, wanted_schema
+from engine.models.base import BaseModelAdapter, tool_call
 from engine.models.echo_script import Script, last_question, question, script_for, turn_of, without_markers
 from engine.models.errors import KINDS
+from engine.models.json_answers import wanted_schema
 from engine.models.sample import sample
 
 EXTRACTOR = "extract_parameters"

@@ -17,8 +17,9 @@ import openai
 from graphon.model_runtime.entities.llm_entities import LLMResultChunk
 from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageTool
 
-from engine.models.base import BaseModelAdapter, tool_call, wanted_schema
+from engine.models.base import BaseModelAdapter, tool_call
 from engine.models.errors import InvokeError
+from engine.models.json_answers import wanted_schema
 from engine.models.openai_answer import Answer
 from engine.models.openai_errors import AnswerFault, is_passing, told, wait_of
 from engine.models.openai_messages import messages_of, schema_format, told_schema, tools_of
