@@ -107,6 +107,14 @@ def test_no_text_holds_up_the_page(signed_in: Open, text: str) -> None:
     assert took < 3_000, "milliseconds; without a bound for paragraphs 10 seconds and more"
 
 
+def test_a_long_output_is_bounded_and_scrolled_by_the_keyboard(signed_in: Open) -> None:
+    made = graphs.code("make", "def main():\n    return {'o': {'n': list(range(99))}}", o="object")
+    page = signed_in(apps.add(apps.line(apps.start(), made, result=["make", "o"])))
+    press(page, "Run")
+    ends(page)
+    assert page.locator(".outputs dd").evaluate("box => box.scrollHeight > box.clientHeight && box.tabIndex === 0")
+
+
 def test_an_output_that_is_no_text_is_shown_as_json_and_is_copied_whole(signed_in: Open) -> None:
     made = graphs.code("make", "def main():\n    return {'o': {'n': 1}}", o="object")
     page = signed_in(apps.add(apps.line(apps.start(), made, result=["make", "o"])))

@@ -162,11 +162,11 @@ export class View {
     this.#over(data.status, data);
     const list = this.place.querySelector(".outputs");
     if (list) {
-      outputs(list, data.outputs ?? {});
       // The text that streamed was the outputs as they came: once is enough.
       const some = Object.keys(data.outputs ?? {}).length > 0;
       this.place.querySelector(".streamed").hidden = some;
       this.place.querySelector(".ended").hidden = !some;
+      outputs(list, data.outputs ?? {});
     } else if (!this.answer.text && typeof data.outputs?.answer === "string") this.answer.replace(data.outputs.answer);
     this.#made(...(files(data.files?.filter((file) => !this.#shows(file.url))) ?? []));
   }
