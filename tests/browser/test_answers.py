@@ -107,6 +107,15 @@ def test_no_text_holds_up_the_page(signed_in: Open, text: str) -> None:
     assert took < 3_000, "milliseconds; without a bound for paragraphs 10 seconds and more"
 
 
+def test_raw_events_are_all_drawn_and_hold_up_no_frame(signed_in: Open) -> None:
+    page = signed_in(apps.add(apps.wordy(1_000, 0)))
+    page.locator("#raw summary").click()
+    press(page, "Run")
+    ends(page)
+    expect(page.locator("#raw li")).to_have_count(1_008)
+    assert page.evaluate(DRAWN_AT_ONCE) <= 300
+
+
 def test_a_long_output_is_bounded_and_scrolled_by_the_keyboard(signed_in: Open) -> None:
     made = graphs.code("make", "def main():\n    return {'o': {'n': list(range(99))}}", o="object")
     page = signed_in(apps.add(apps.line(apps.start(), made, result=["make", "o"])))
@@ -203,4 +212,22 @@ TOOK = """async text => {
   const began = performance.now();
   new Written(place).show(text);
   return performance.now() - began;
+}"""
+
+# The most lines that are added in one frame when two thousand events come at once.
+DRAWN_AT_ONCE = """async () => {
+  const { Raw } = await import('/static/apps/raw.js');
+  const details = document.createElement('details');
+  details.innerHTML = '<summary><span class="count"></span></summary><ol></ol>';
+  details.open = true;
+  document.body.append(details);
+  const raw = new Raw(details), list = details.querySelector('ol');
+  for (let at = 0; at < 2000; at++) raw.add(String(at), '{}');
+  let most = 0, before = 0;
+  while (before < 2000) {
+    await new Promise(requestAnimationFrame);
+    most = Math.max(most, list.children.length - before);
+    before = list.children.length;
+  }
+  return most;
 }"""

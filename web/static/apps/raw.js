@@ -3,6 +3,7 @@
 import { make } from "./dom.js";
 
 const MOST = 3000; // events that a page can hold
+const AT_ONCE = 150; // drawn in one frame
 
 export class Raw {
   #lines = [];
@@ -30,6 +31,10 @@ export class Raw {
       this.#lines.shift();
       this.#first += 1;
     }
+    this.#later();
+  }
+
+  #later() {
     if (this.waiting) return;
     this.waiting = true;
     requestAnimationFrame(() => {
@@ -38,17 +43,19 @@ export class Raw {
     });
   }
 
+  /** Draw some of what is new, and the rest with the next frames: a page of many lines takes a second. */
   #draw() {
     const all = this.#first + this.#lines.length;
     this.count.textContent = all ? `(${all})` : "";
     if (!this.details.open) return;
-    while (this.#drawn < all) {
-      const [id, text] = this.#lines[Math.max(this.#drawn, this.#first) - this.#first];
+    const from = Math.max(this.#drawn, this.#first), to = Math.min(from + AT_ONCE, all);
+    this.list.append(...this.#lines.slice(from - this.#first, to - this.#first).map(([id, text]) => {
       const line = make("li");
       line.append(make("span", "number", id), " ", make("code", "", text));
-      this.list.append(line);
-      this.#drawn = Math.max(this.#drawn, this.#first) + 1;
-      if (this.list.children.length > MOST) this.list.firstChild.remove();
-    }
+      return line;
+    }));
+    this.#drawn = to;
+    while (this.list.children.length > MOST) this.list.firstChild.remove();
+    if (to < all) this.#later();
   }
 }
