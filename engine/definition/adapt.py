@@ -7,6 +7,7 @@ Each function mends one of these and tells what it did in ``warnings``. Layout k
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from engine.definition.adapt_conditions import cases, comparisons, end_of_loop
@@ -43,7 +44,7 @@ def node_data(node: Node, warnings: list[str]) -> None:
         if key in data and not isinstance(data[key], str):
             data[key] = str(data[key])
     for key, value in _ABSENT.get(kind, {}).items():
-        data[key] = data.get(key) or value
+        data[key] = data.get(key) or deepcopy(value)
     failures(node["id"], data, warnings)
     match kind:
         case "tool":

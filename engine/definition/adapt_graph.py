@@ -10,7 +10,7 @@ from engine.inputs.variables import word
 Node = dict[str, Any]
 Edge = dict[str, Any]
 
-_SUCCESS = "success-branch"
+_SUCCESS, _FAILURE = "success-branch", "fail-branch"
 _BRANCHES = ("if-else", "question-classifier", "human-input")
 _CONTAINERS = {"iteration": ("iteration_id", "isInIteration"), "loop": ("loop_id", "isInLoop")}
 
@@ -62,10 +62,10 @@ def _first_child(children: list[Node], edges: list[Edge], start_type: str) -> No
     return next((child for child in children if child["id"] not in reached), None)
 
 
-def tidy_edges(edges: list[Any], kinds: Mapping[str, str], warnings: list[str]) -> list[Edge]:
+def tidy_edges(edges: list[Any], data: Mapping[str, Mapping[str, Any]], warnings: list[str]) -> list[Edge]:
     """The edges that join two nodes that are there, each once, with a handle and an id of its own.
 
-    ``kinds`` are the types of the nodes by their ids.
+    In: the nodes' data by their ids.
     """
     kept: list[Edge] = []
     seen: set[tuple[str, str, str]] = set()
@@ -75,7 +75,7 @@ def tidy_edges(edges: list[Any], kinds: Mapping[str, str], warnings: list[str]) 
             warnings.append(f"workflow.graph.edges[{index}] names no source and target; it was left out.")
             continue
         edge = {**edge, "source": str(edge["source"]), "target": str(edge["target"])}
-        missing = [end for end in (edge["source"], edge["target"]) if end not in kinds]
+        missing = [end for end in (edge["source"], edge["target"]) if end not in data]
         if missing:
             warnings.append(
                 f"workflow.graph.edges[{index}] refers to the missing node '{missing[0]}'; it was left out."
@@ -83,8 +83,17 @@ def tidy_edges(edges: list[Any], kinds: Mapping[str, str], warnings: list[str]) 
             continue
         handle = edge.get("sourceHandle")
         edge["sourceHandle"] = "source" if handle is None else word(handle)
-        if edge["sourceHandle"] == _SUCCESS and kinds[edge["source"]] not in _BRANCHES:
-            edge["sourceHandle"] = "source"  # another name for the way of a node that may fail and did not
+        source = data[edge["source"]]
+        if source["type"] not in _BRANCHES:
+            if edge["sourceHandle"] == _SUCCESS:
+                edge["sourceHandle"] = "source"  # another name for the way of a node that may fail and did not
+            elif edge["sourceHandle"] == _FAILURE and source.get("error_strategy") != _FAILURE:
+                # It would be taken when nothing failed.
+                warnings.append(
+                    f"workflow.graph.edges[{index}] is the fail branch of '{edge['source']}', which has none any more; "
+                    "it was left out."
+                )
+                continue
         join = (edge["source"], edge["sourceHandle"], edge["target"])
         if join in seen:
             continue

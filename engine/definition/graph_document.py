@@ -35,15 +35,15 @@ def graph(value: Any, warnings: list[str]) -> dict[str, Any]:
         raise Problem("This must be a list", "workflow", "graph", "edges")
     nodes = _nodes(value["nodes"], warnings)
     settle(nodes, NODE_TYPES, warnings)
-    kept = within(tidy_edges(edges, _kinds(nodes), warnings), nodes, warnings)
+    kept = within(tidy_edges(edges, _data(nodes), warnings), nodes, warnings)
     containers(nodes, kept, warnings)
-    kept = tidy_edges(kept, _kinds(nodes), warnings)
+    kept = tidy_edges(kept, _data(nodes), warnings)
     warnings += circle(kept)
     return {"nodes": nodes, "edges": kept}
 
 
-def _kinds(nodes: list[dict[str, Any]]) -> dict[str, str]:
-    return {node["id"]: node["data"]["type"] for node in nodes}
+def _data(nodes: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {node["id"]: node["data"] for node in nodes}
 
 
 def _nodes(values: list[Any], warnings: list[str]) -> list[dict[str, Any]]:

@@ -201,6 +201,12 @@ OLD: dict[str, Old] = {
              output=["shout", "output"]),
         outputs={"out": "bee!"},
     ),
+    "the branch of a failure that is not expected any more": Old(
+        flow(shout(), shout("failed"), edges=join("start>shout", "shout>end", "shout:fail-branch>failed", "failed>end"),
+             output=["failed", "output"]),
+        ("workflow.graph.edges[2] is the fail branch of 'shout', which has none any more; it was left out.",),
+        {"out": None},
+    ),
     "default values for a branch": Old(
         flow(node("way", "if-else", error_strategy="default-value", default_value=[],
                   cases=[{"case_id": "true", "logical_operator": "and", "conditions": [CONDITION]}]),
