@@ -114,7 +114,9 @@ def _check_zip(content: bytes) -> zipfile.ZipFile:
 def _xml(text: bytes) -> Any:
     try:
         return ElementTree.fromstring(text)
-    except (ElementTree.ParseError, DefusedXmlException) as error:
+    except DefusedXmlException:
+        raise Unreadable("The document cannot be read: it defines entities of its own") from None
+    except ElementTree.ParseError as error:
         raise Unreadable(f"The document cannot be read: {error}") from None
 
 

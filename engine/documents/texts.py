@@ -88,8 +88,12 @@ def from_json(content: bytes) -> str:
     """The value, indented."""
     try:
         return json.dumps(json.loads(decoded(content)), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise Unreadable(f"The file is not valid JSON: {error}") from None
+    except RecursionError:
+        raise Unreadable("The JSON in the file is nested too deeply") from None
+    except ValueError:
+        raise Unreadable("A number in the JSON of the file is too long") from None
 
 
 def from_html(content: bytes) -> str:

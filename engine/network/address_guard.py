@@ -78,7 +78,7 @@ class AddressGuard:
         for address in addresses:
             if rule := broken_rule(address):
                 raise AddressRefused(
-                    f"The host '{host}' has a {rule} address; requests to such addresses are refused "
+                    f"The host '{host}' has {'an' if rule[0] in 'aeiou' else 'a'} {rule} address; requests to such addresses are refused "
                     "unless DIFYSPEC_ALLOWED_OUTBOUND_HOSTS names the host"
                 )
         return addresses[0]

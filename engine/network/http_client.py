@@ -148,7 +148,7 @@ class GuardedHttpClient(HttpClientProtocol):
             if isinstance(error, httpx.RequestError):
                 raise
             raise httpx.RequestError(str(error) or type(error).__name__) from error
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise RequestRefused(f"The URL cannot be used: {error}") from None
         finally:
             backend.sockets.close()

@@ -136,7 +136,7 @@ def test_a_request_to_this_machine_is_refused_with_the_rule(server: str) -> None
     "url", ["http://localhost/", "http://[::1]/", "http://0/", "http://2130706433/", "http://0x7f.1/"]
 )
 def test_every_spelling_of_this_machine_is_refused(url: str) -> None:
-    with pytest.raises(httpx.RequestError, match=r"loopback|unspecified"):
+    with pytest.raises(httpx.RequestError, match=r"has a loopback address|has an unspecified address"):
         client(allow=False).get(url)
 
 
@@ -209,6 +209,14 @@ def test_why_there_was_no_answer_is_said_in_words(server: str) -> None:
         client(allow=True).get("http://127.0.0.1:1/")
     with pytest.raises(httpx.RequestError, match=r"^The request cannot be sent: Illegal header name 'no colon here'$"):
         client(allow=True).get(server + "/", headers={"no colon here": ""})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://xn--/", "http://0177.0.0.1/", "http://127.0.0.1\r\nHost: x/", "http://①②⑦.0.0.1/"]
+)
+def test_an_address_that_is_none_is_refused_as_one(url: str) -> None:
+    with pytest.raises(httpx.RequestError, match=r"^The URL cannot be used: "):
+        client(allow=True).get(url)
 
 
 def test_a_refused_host_names_the_setting_that_allows_it() -> None:
