@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
+from engine.definition.error import Problem
 from engine.inputs.variables import word
 
 Node = dict[str, Any]
@@ -12,6 +13,7 @@ Edge = dict[str, Any]
 
 _SUCCESS, _FAILURE = "success-branch", "fail-branch"
 _BRANCHES = ("if-else", "question-classifier", "human-input")
+_DEEPEST = 20
 _CONTAINERS = {"iteration": ("iteration_id", "isInIteration"), "loop": ("loop_id", "isInLoop")}
 
 
@@ -21,6 +23,7 @@ def containers(nodes: list[Node], edges: list[Edge], warnings: list[str]) -> Non
     Adds nodes and edges in place.
     """
     by_id = {node["id"]: node for node in nodes}
+    _check_depth(nodes)
     for node in list(nodes):
         kind = node["data"]["type"]
         if kind not in _CONTAINERS:
@@ -51,6 +54,21 @@ def containers(nodes: list[Node], edges: list[Edge], warnings: list[str]) -> Non
             warnings.append(f"The {kind} '{node['id']}' had no start node; one was added.")
             first = start
         node["data"]["start_node_id"] = first["id"]
+
+
+def _check_depth(nodes: list[Node]) -> None:
+    """Each level has variables of its own beside those of the levels around it. Raises Problem."""
+    owners = {}
+    for node in nodes:
+        named = (node.get("parentId"), *(node["data"].get(key) for key, _ in _CONTAINERS.values()))
+        owners[node["id"]] = next((str(owner) for owner in named if owner), "")
+    for node in nodes:
+        around, inside = {node["id"]}, owners[node["id"]]
+        while inside and inside not in around:
+            around.add(inside)
+            inside = owners.get(inside, "")
+        if len(around) > _DEEPEST + 1:
+            raise Problem(f"Containers are nested more than {_DEEPEST} levels deep", "workflow", "graph", "nodes")
 
 
 def _first_child(children: list[Node], edges: list[Edge], start_type: str) -> Node | None:

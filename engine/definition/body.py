@@ -10,6 +10,7 @@ from engine.definition.error import Problem
 from engine.definition.graph_document import graph, input_variable
 from engine.definition.graph_warnings import unknown_references
 
+_MOST_VARIABLES, _LONGEST_SECRETS = 1000, 200_000
 _STRATEGIES = ("function_call", "react")
 
 
@@ -40,6 +41,8 @@ def _named(body: dict[str, Any], key: str, warnings: list[str]) -> list[dict[str
     items = body.get(key) or []
     if not isinstance(items, list):
         raise Problem("This must be a list", "workflow", key)
+    if len(items) > _MOST_VARIABLES:
+        raise Problem(f"There are more than {_MOST_VARIABLES} variables", "workflow", key)
     names: set[str] = set()
     for index, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
@@ -47,6 +50,9 @@ def _named(body: dict[str, Any], key: str, warnings: list[str]) -> list[dict[str
         if item["name"] in names:
             raise Problem(f"The variable '{item['name']}' is given twice", "workflow", key, index, "name")
         names.add(item["name"])
+    # Every event of every run is searched for them.
+    if sum(len(str(item.get("value"))) for item in items if item.get("value_type") == "secret") > _LONGEST_SECRETS:
+        raise Problem(f"The secret values have more than {_LONGEST_SECRETS} characters together", "workflow", key)
     return [typed_variable(item, warnings) for item in items]
 
 

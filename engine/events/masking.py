@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from engine.events.spellings import forms_of
+from engine.events.spellings import spellings
 from engine.inputs.given_files import MARK
 
 MASK = "******"
@@ -31,14 +31,11 @@ class Mask:
     """Replaces secrets, however they are spelled (`engine.events.spellings`), in JSON."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._forms = forms_of(secrets)
-        self._pattern = re.compile("|".join(map(re.escape, self._forms)))
-        # As they stand in JSON. A value that is not in a line's text is in none of its members.
-        self._written = [orjson.dumps(form).decode()[1:-1] for form in self._forms]
+        self._spellings = spellings(tuple(secrets))
 
     def finds(self, line: str) -> bool:
         """Whether a secret is in the JSON text."""
-        return any(form in line for form in self._written)
+        return any(form in line for form in self._spellings.written)
 
     def __call__(self, line: str) -> str:
         """Return the JSON text of an event, or of any value, with asterisks for each secret.
@@ -57,7 +54,7 @@ class Mask:
 
     def text(self, text: str) -> str:
         """Return plain text with asterisks for each secret."""
-        return self._pattern.sub(MASK, text) if any(form in text for form in self._forms) else text
+        return self._spellings.pattern.sub(MASK, text) if self._spellings.in_text(text) else text
 
     def _event(self, name: str, value: Any, inside: bool = False) -> Any:
         if name in _FREE or (name == "data" and inside):
@@ -77,7 +74,7 @@ class Mask:
             kept = _OF_A_FILE if value.get("dify_model_identity") == MARK else ()
             return {self._name(name): one if name in kept else self._value(one) for name, one in value.items()}
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return MASK if str(value).removesuffix(".0") in self._forms else value
+            return MASK if str(value).removesuffix(".0") in self._spellings.forms else value
         return value
 
     def _string(self, text: str) -> str:
@@ -86,7 +83,7 @@ class Mask:
         return self.text(text)
 
     def _name(self, text: str) -> str:
-        return self.text(text) if any(len(form) >= _LONG and form in text for form in self._forms) else text
+        return self.text(text) if any(len(form) >= _LONG and form in text for form in self._spellings.forms) else text
 
 
 def secrets_of(document: Mapping[str, Any]) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from engine.events.masking import MASK
-from engine.events.spellings import forms_of
+from engine.events.spellings import spellings
 
 
 class Veil:
@@ -16,22 +15,20 @@ class Veil:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = forms_of(secrets)
-        self._pattern = re.compile("|".join(map(re.escape, forms)))
-        self._beginnings = {form[:size] for form in forms for size in range(1, len(form))}
-        self._longest = max(map(len, forms), default=1) - 1
+        self._spellings = spellings(tuple(secrets))
         self._kept = ""
 
     def __bool__(self) -> bool:
-        return bool(self._beginnings)
+        return bool(self._spellings.forms)
 
     def pass_on(self, piece: str) -> str:
         """Return what can be shown now."""
         shown: list[str] = []
         text, place = self._kept + piece, 0
+        holds = self._spellings.in_text(text)
         while True:
-            begun = len(text) - self._begun(text[place:])
-            found = self._pattern.search(text, place)
+            begun = self._begin(text, place)
+            found = self._spellings.pattern.search(text, place) if holds else None
             # What has begun before, or at the same place, may become something longer.
             if found is None or begun <= found.start():
                 self._kept = text[begun:]
@@ -42,9 +39,13 @@ class Veil:
     def rest(self) -> str:
         """Return what was kept back, when nothing follows it."""
         kept, self._kept = self._kept, ""
-        return self._pattern.sub(MASK, kept) if kept else ""
+        return self._spellings.pattern.sub(MASK, kept) if kept else ""
 
-    def _begun(self, text: str) -> int:
-        """How many characters at the end of the text a secret may begin with."""
-        most = min(len(text), self._longest)
-        return next((size for size in range(most, 0, -1) if text[-size:] in self._beginnings), 0)
+    def _begin(self, text: str, place: int) -> int:
+        """Where behind a place the end of the text may be the beginning of a secret; the text's length if nowhere."""
+        longest = len(self._spellings.forms[0]) - 1
+        for start in range(max(place, len(text) - longest), len(text)):
+            for form in self._spellings.by_first.get(text[start], ()):
+                if len(form) > len(text) - start and form.startswith(text[start:]):
+                    return start
+        return len(text)

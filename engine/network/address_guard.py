@@ -77,8 +77,9 @@ class AddressGuard:
             return addresses[0]
         for address in addresses:
             if rule := broken_rule(address):
+                article = "an" if rule[0] in "aeiou" else "a"
                 raise AddressRefused(
-                    f"The host '{host}' has {'an' if rule[0] in 'aeiou' else 'a'} {rule} address; requests to such addresses are refused "
+                    f"The host '{host}' has {article} {rule} address; requests to such addresses are refused "
                     "unless DIFYSPEC_ALLOWED_OUTBOUND_HOSTS names the host"
                 )
         return addresses[0]

@@ -37,6 +37,8 @@ class DifyNodeFactory(NodeFactory):
     services: Services
     # What was chosen for each node: the engine asks twice, and checking a node's data costs as much as making it.
     chosen: dict[str, tuple[Kind, Any]] = field(default_factory=dict)
+    # The ids of the nodes that hold others, once somebody has asked.
+    owners: set[str] = field(default_factory=set)
 
     def with_runtime_state(self, runtime_state: Any) -> DifyNodeFactory:
         """Return a factory for another frame: a copy, because frames live side by side."""
@@ -58,7 +60,7 @@ class DifyNodeFactory(NodeFactory):
             return self._make(node_config, kind, data)
         except _UNUSABLE as error:
             # Some of what a node checks it checks only as it is made.
-            return self._make(node_config, *_stand_in(node_config, self.init_params.graph_config, _incomplete(error)))
+            return self._make(node_config, *self._stand_in(node_config, _incomplete(error)))
 
     def _make(self, node_config: Any, kind: Kind, data: Any) -> Node[Any]:
         options: dict[str, Any] = {
@@ -72,27 +74,35 @@ class DifyNodeFactory(NodeFactory):
     def _choose(self, node_config: Any) -> tuple[Kind, Any]:
         found = self.chosen.get(node_config["id"])
         if found is None:
-            found = self.chosen[node_config["id"]] = _choose(node_config, self.init_params.graph_config)
+            known = _known(node_config["data"])
+            found = self._stand_in(node_config, known) if isinstance(known, str) else known
+            self.chosen[node_config["id"]] = found
         return found
 
+    def _stand_in(self, node_config: Any, reason: str) -> tuple[Kind, Any]:
+        """A node that fails with the reason when it is reached; one that owns others is a container still."""
+        stand_in = node_config["data"].model_copy(update={"unavailable_reason": reason})
+        if not self.owners:
+            nodes = self.init_params.graph_config["nodes"]
+            self.owners |= {"", *(owner for node in nodes for owner in _owners(node) if isinstance(owner, str))}
+        chosen: type[Node[Any]] = UnavailableContainer if node_config["id"] in self.owners else UnavailableNode
+        return Kind(chosen), chosen.validate_node_data(stand_in)
 
-def _choose(node_config: Any, graph_config: Mapping[str, Any]) -> tuple[Kind, Any]:
-    """Return a node's kind and checked data, or the stand-in with the reason in its data."""
-    data = node_config["data"]
+
+def _known(data: Any) -> tuple[Kind, Any] | str:
+    """Return a node's kind and checked data, or why it cannot run."""
     kind = kind_of(data)
     if kind is None:
-        reason = f"Nodes of type '{data.type}' cannot run on this server"
-    else:
-        try:
-            checked = kind.node.validate_node_data(data)
-            # A node holds its thread while it waits for another attempt: it may not do so for long.
-            retry = checked.retry_config
-            retry.max_retries = min(retry.max_retries, _MAX_RETRIES)
-            retry.retry_interval = min(retry.retry_interval, _MAX_RETRY_MS)
-            return kind, checked
-        except _UNUSABLE as error:
-            reason = _incomplete(error)
-    return _stand_in(node_config, graph_config, reason)
+        return f"Nodes of type '{data.type}' cannot run on this server"
+    try:
+        checked = kind.node.validate_node_data(data)
+    except _UNUSABLE as error:
+        return _incomplete(error)
+    # A node holds its thread while it waits for another attempt: it may not do so for long.
+    retry = checked.retry_config
+    retry.max_retries = min(retry.max_retries, _MAX_RETRIES)
+    retry.retry_interval = min(retry.retry_interval, _MAX_RETRY_MS)
+    return kind, checked
 
 
 def _incomplete(error: Exception) -> str:
@@ -111,14 +121,6 @@ def _incomplete(error: Exception) -> str:
     told = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", told)
     told = re.sub(r"frozenset\(\{(.*?)\}\)", lambda found: ", ".join(sorted(found[1].split(", "))), told)
     return f"The node is not complete: {where}: {told}"
-
-
-def _stand_in(node_config: Any, graph_config: Mapping[str, Any], reason: str) -> tuple[Kind, Any]:
-    """A node that fails with the reason when it is reached; one that owns others is a container still."""
-    stand_in = node_config["data"].model_copy(update={"unavailable_reason": reason})
-    owns = any(node_config["id"] in _owners(node) for node in graph_config["nodes"])
-    chosen: type[Node[Any]] = UnavailableContainer if owns else UnavailableNode
-    return Kind(chosen), chosen.validate_node_data(stand_in)
 
 
 def _owners(node: Mapping[str, Any]) -> tuple[Any, ...]:

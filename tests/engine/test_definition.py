@@ -120,6 +120,11 @@ def test_a_broken_envelope_is_refused_with_its_key(change: dict[str, Any], messa
             "workflow.graph.nodes[1].id",
         ),
         ([node("s", type="start"), node(["s"], type="end")], "no id", "workflow.graph.nodes[1].id"),
+        (
+            [node("s", type="start"), *(node(f"l{n}", f"l{n - 1}" if n else None, type="loop") for n in range(22))],
+            "nested more than 20 levels deep",
+            "workflow.graph.nodes",
+        ),
     ],
 )
 def test_a_broken_graph_is_refused_with_its_key(nodes: list[Any], message: str, key: str) -> None:
@@ -255,6 +260,24 @@ def test_a_variable_name_given_twice_is_refused() -> None:
     value = workflow()
     value["workflow"]["environment_variables"] = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
     assert refused(value).key == "workflow.environment_variables[1].name"
+
+
+VARIABLES = [{"name": f"V{number}", "value": "1"} for number in range(1001)]
+SECRETS = [{"name": f"V{number}", "value_type": "secret", "value": "x" * 50_000} for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        (VARIABLES, "There are more than 1000 variables"),
+        (SECRETS, "The secret values have more than 200000 characters"),
+    ],
+)
+def test_more_variables_than_a_run_can_do_with_are_refused(variables: list[Any], message: str) -> None:
+    value = workflow()
+    value["workflow"]["environment_variables"] = variables
+    error = refused(value)
+    assert (error.message.startswith(message), error.key) == (True, "workflow.environment_variables")
 
 
 def test_start_variables_come_out_as_the_engine_reads_them() -> None:

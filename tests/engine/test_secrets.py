@@ -7,6 +7,7 @@ import html
 import itertools
 import json
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
@@ -67,6 +68,19 @@ def test_a_secret_is_hidden_however_it_is_spelled(secret: str, spelling: str) ->
         veil = Veil([secret])
         shown = [veil.pass_on("".join(piece)) for piece in itertools.batched(f"It is {spelled}.", size)]
         assert "".join([*shown, veil.rest()]) == hidden
+
+
+def test_many_secrets_and_long_ones_are_hidden_and_take_no_time() -> None:
+    letters = itertools.cycle("abcdefghijklmnopqrstuvw")
+    long = "".join(next(letters) if n % 7 else str(n) for n in range(30_000))
+    secrets = [long, *(f"secret-number-{n}" for n in range(300))]
+    began = time.monotonic()
+    text = f"<{long}> and secret-number-299"
+    assert set(Mask(secrets)(json.dumps([text]))) <= set('["<*> and]')
+    veil = Veil(secrets)
+    shown = "".join([*(veil.pass_on("".join(piece)) for piece in itertools.batched(text, 50)), veil.rest()])
+    assert set(shown) <= set("<*> and")
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("secret", ["1795", "0123", "event", "succeeded"])
