@@ -1,6 +1,7 @@
 """Mails that bring the link of a form: an outbox, written with the form and emptied by whichever process comes first.
 
-A mail is tried again until it is taken, so a process that dies between sending it and saying so sends it twice.
+A mail is tried again until it is taken or refused, or its form is closed: a mail server may be away for as long as the
+form waits. A process that dies between sending it and saying so sends it twice.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from dataclasses import dataclass
 from store import db, sql
 from store.clock import now_micros
 
-ATTEMPTS = 8
-FIRST_WAIT = 30_000_000  # microseconds until the second attempt; each wait is twice the one before: an hour in all
+FIRST_WAIT, LONGEST_WAIT = 30_000_000, 1_800_000_000  # microseconds; each wait is twice the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +89,4 @@ def sent_to(token_hash: str) -> tuple[str, str] | None:
 
 
 def _wait(mail: Mail) -> int:
-    return int(FIRST_WAIT * 2**mail.attempts)
+    return min(FIRST_WAIT * 2 ** min(mail.attempts, 10), LONGEST_WAIT)

@@ -58,8 +58,6 @@ class Mailer:
             except (OSError, smtplib.SMTPException) as error:
                 # Who it was for is nobody's business in a log.
                 logger.warning("The mail server cannot be used; %d mails wait: %s", len(left), type(error).__name__)
-                for mail in left:
-                    self._give_up(mail)
                 return
             while left and server.sock:
                 self._one(server, left.popleft())
@@ -75,8 +73,6 @@ class Mailer:
             # A sender that is refused is for the operator to mend.
             if min(codes) >= 500 and not isinstance(error, smtplib.SMTPSenderRefused):
                 mails.settle(mail.token_hash, "failed")
-            else:
-                self._give_up(mail)
         except (ValueError, smtplib.SMTPNotSupportedError):
             # No such address, or no such header, can be written, or not to this server.
             logger.warning("A mail of form %s cannot be written", mail.form_id)
@@ -84,13 +80,8 @@ class Mailer:
         except (OSError, smtplib.SMTPException) as error:
             logger.warning("The connection broke with a mail of form %s: %s", mail.form_id, type(error).__name__)
             server.close()
-            self._give_up(mail)
         else:
             mails.settle(mail.token_hash, "sent")
-
-    def _give_up(self, mail: Mail) -> None:
-        if mail.attempts + 1 >= mails.ATTEMPTS:
-            mails.settle(mail.token_hash, "failed")
 
     def _connected(self) -> smtplib.SMTP:
         config, context = self._config, ssl.create_default_context()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -54,6 +55,16 @@ def test_each_mail_is_claimed_once_until_it_is_due_again(world: World, clock: Fa
     assert len(mails.claim()) == 4
 
 
+def test_a_mail_is_tried_as_long_as_its_form_waits_every_half_hour_at_last(world: World, clock: FakeClock) -> None:
+    asked(world)
+    for tried in range(7):
+        assert [one.attempts for one in mails.claim()] == [tried]
+        clock.advance(min(30 * 2**tried, 1800) - 1)
+        assert mails.claim() == []
+        clock.advance(1)
+    assert mails.claim() == [], "its hour is over"
+
+
 def test_a_mail_opens_its_form_where_no_app_is_named(world: World) -> None:
     _, form_id = asked(world)
     found = forms.by_token_hash(f"0:{form_id}")
@@ -83,46 +94,53 @@ def test_an_answer_whose_file_is_gone_is_not_taken(world: World) -> None:
     assert given(form_id) == (True, False)
 
 
-def later[T](what: Callable[[], T]) -> Callable[[], T]:
-    """The same, a little later than what it races with."""
+class Meanwhile:
+    """Has one thing happen in the middle of another, as far as that lets it."""
 
-    def late() -> T:
-        time.sleep(0.1)
-        return what()
+    def __init__(self) -> None:
+        self._begun = threading.Event()
 
-    return late
+    def begin(self) -> None:
+        """Called in the middle."""
+        self._begun.set()
+        time.sleep(0.3)
+
+    def then[T](self, what: Callable[[], T]) -> Callable[[], T]:
+        """What happens meanwhile."""
+
+        def late() -> T:
+            assert self._begun.wait(30)
+            return what()
+
+        return late
 
 
 def test_an_answer_and_the_end_of_its_run_take_turns(world: World) -> None:
     run, form_id = asked(world)
     assert store.runs.begin(run.id, "")
     assert store.runs.pause(run.id)
-    ending = later(lambda: store.runs.finish(run.id, "stopped"))
-    assert race(lambda: given(form_id, lambda: time.sleep(0.4)), ending) == [(True, True), True]
+    meanwhile = Meanwhile()
+    ending = meanwhile.then(lambda: store.runs.finish(run.id, "stopped"))
+    assert race(lambda: given(form_id, meanwhile.begin), ending) == [(True, True), True]
 
 
 def test_no_run_begins_to_wait_for_an_answer_that_is_being_given(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     run, form_id = asked(world)
     assert store.runs.begin(run.id, "")
-    goes_on = forms._go_on
+    goes_on, meanwhile = forms._go_on, Meanwhile()
 
     def slowly(*given: Any) -> bool:
         went = goes_on(*given)
-        time.sleep(0.4)
+        meanwhile.begin()
         return went
 
     monkeypatch.setattr(forms, "_go_on", slowly)
     halt = Halt(
-        run_id=run.id,
-        worker="",
-        sealed="",
-        first_seq=1,
-        payloads=["{}"],
-        waiting=[f"e:{form_id}"],
-        drafts=[],
+        run_id=run.id, worker="", sealed="", first_seq=1, payloads=["{}"], waiting=[f"e:{form_id}"], drafts=[],
         metadata={},
-    )
-    assert race(lambda: given(form_id), later(lambda: checkpoints.pause(halt))) == [(True, False), "answered"]
+    )  # fmt: skip
+    pausing = meanwhile.then(lambda: checkpoints.pause(halt))
+    assert race(lambda: given(form_id), pausing) == [(True, False), "answered"]
 
 
 def test_of_answers_that_give_one_file_at_once_one_gives_it(world: World) -> None:
