@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from graphon.entities.base_node_data import BaseNodeData
 from graphon.enums import BuiltinNodeTypes, WorkflowNodeExecutionMetadataKey, WorkflowNodeExecutionStatus
 from graphon.model_runtime.entities.message_entities import PromptMessage
-from graphon.node_events.agent import AgentLogEvent
 from graphon.node_events.base import NodeEventPayload, NodeRunResult
 from graphon.node_events.node import StreamChunkEvent, StreamCompletedEvent
 from graphon.nodes.base.node import Node
@@ -19,12 +17,12 @@ from pydantic import Field
 
 from engine.agents.agent import Agent
 from engine.agents.failure import failing_in_words
+from engine.agents.log_tree import LogTree
 from engine.agents.messages import question
-from engine.agents.steps import Answered, Calling, Observed, RoundBegun, RoundEnded, Said, Step, Thought, by_tool
+from engine.agents.steps import Answered, RoundEnded, Said
 from engine.events.jsonable import jsonable
 from engine.files.runtime import graph_file
 from engine.running.cancel import Cancelled
-from store.clock import current_ids
 
 
 class AgentData(BaseNodeData):
@@ -64,7 +62,7 @@ class AgentNode(Node[AgentData]):
         query, instruction = str(given.get("query") or ""), str(given.get("instruction") or "")
         pool = self.runtime_state.variable_pool
         messages: list[PromptMessage] = question(agent.model, self._memory(), instruction, query, pool, {})
-        log = _Log(self)
+        log = LogTree(self.id, self.execution_id)
         ended: list[RoundEnded] = []
         try:
             for step in agent.run(instruction, messages):
@@ -121,58 +119,3 @@ class AgentNode(Node[AgentData]):
             return None
         window = memory.get("window") or {}
         return self._history.last(int(window.get("size") or 50)) if window.get("enabled") else self._history
-
-
-class _Log:
-    """Makes the tree: a round, in it the model's thought and each call of a tool."""
-
-    def __init__(self, node: AgentNode) -> None:
-        self._node = node
-        # What has begun and not ended, outermost first: its event, and when it began.
-        self._open: list[tuple[dict[str, Any], float]] = []
-
-    def events(self, step: Step, agent: Agent) -> Generator[AgentLogEvent, None, None]:
-        """Yield what a step adds to the tree."""
-        match step:
-            case RoundBegun():
-                yield self._begin(f"ROUND {step.position}", {})
-                yield self._begin(f"{agent.model.model_name} Thought", {}, provider=agent.model.provider)
-            case Thought():
-                calls = [{"name": call.name, "arguments": call.given} for call in step.calls]
-                yield self._end({"output": step.text, "tool_calls": calls}, tokens=step.usage.total_tokens)
-            case Calling():
-                yield self._begin(f"CALL {step.call.name}", {"arguments": step.call.given})
-            case Observed():
-                data = {"arguments": step.call.given, "output": step.text}
-                yield self._end(data, step.text if step.failed else None)
-            case RoundEnded():
-                observed = by_tool((one.call.name, one.text) for one in step.results)
-                yield self._end({"output": step.thought.text, "observation": observed})
-
-    def failed(self, error: str) -> Generator[AgentLogEvent, None, None]:
-        """Yield the end of everything that is open."""
-        while self._open:
-            yield self._end({}, error)
-
-    def _begin(self, label: str, data: dict[str, Any], **metadata: Any) -> AgentLogEvent:
-        parent = self._open[-1][0]["message_id"] if self._open else None
-        began = time.perf_counter()
-        event = {"message_id": current_ids().uuid7(), "label": label, "parent_id": parent}
-        event["metadata"] = {"started_at": round(began, 6), **metadata}
-        self._open.append((event, began))
-        return self._event(event, "start", data)
-
-    def _end(self, data: dict[str, Any], error: str | None = None, tokens: int | None = None) -> AgentLogEvent:
-        event, began = self._open.pop()
-        ended = time.perf_counter()
-        times = {"finished_at": round(ended, 6), "elapsed_time": round(ended - began, 6)}
-        metadata = {**event["metadata"], **times, **({} if tokens is None else {"total_tokens": tokens})}
-        return self._event({**event, "metadata": metadata}, "error" if error else "success", data, error)
-
-    def _event(
-        self, event: dict[str, Any], status: str, data: dict[str, Any], error: str | None = None
-    ) -> AgentLogEvent:
-        node = self._node
-        return AgentLogEvent(
-            **event, status=status, error=error, data=data, node_execution_id=node.execution_id, node_id=node.id
-        )

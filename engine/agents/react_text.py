@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
-from engine.models.json_answers import repaired
+from engine.models.json_answers import objects_in, repaired
 
 FINAL = "Final Answer"
 _LABEL = re.compile(r"Thought ?: ?", re.IGNORECASE)
@@ -14,23 +13,13 @@ _PLAIN = re.compile(r"Action:[ ]?(?P<name>[^\n{]{1,200})\nAction Input:(?P<input
 _ANSWER = re.compile(r"^[ \t]{0,20}Final Answer ?:[ \t]*", re.IGNORECASE | re.MULTILINE)
 _SLOPPY = re.compile(r"\{\s{0,20}['\"]?action['\"]?\s{0,20}:")
 _MOST_SLOPPY = 10_000  # characters of an action that are read though it is no JSON
-_MOST_BRACES = 200  # where an action is looked for
 
 
 def read(text: str) -> tuple[str, tuple[str, Any] | None]:
     """Part a model's text into its thought and its action, if it wrote one."""
-    decoder = json.JSONDecoder(strict=False)
-    at = text.find("{")
-    for _ in range(_MOST_BRACES):
-        if at < 0:
-            break
-        try:
-            value, _ = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, dict) and isinstance(value.get("action"), str):
+    for at, value in objects_in(text):
+        if isinstance(value.get("action"), str):
             return _thought(text[:at]), (value["action"], value.get("action_input", ""))
-        at = text.find("{", at + 1)
     plain = _PLAIN.search(text)
     if plain is not None:
         return _thought(text[: plain.start()]), (plain["name"], plain["input"].strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +12,7 @@ from json_repair import repair_json
 
 _THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
 _LONGEST_REPAIR, _MOST_NESTED = 200_000, 2_000  # characters, braces
+_MOST_TRIED = 200  # braces where an object is looked for
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 
@@ -50,3 +51,15 @@ def repaired(text: str) -> Any:
     with suppress(ValueError, RecursionError):
         return repair_json(text, return_objects=True)
     return None
+
+
+def objects_in(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the JSON objects that stand in a text, and where each begins; they may hold line breaks in their texts."""
+    decoder = json.JSONDecoder(strict=False)
+    at = text.find("{")
+    for _ in range(_MOST_TRIED):
+        if at < 0:
+            return
+        with suppress(ValueError, RecursionError):
+            yield at, decoder.raw_decode(text, at)[0]
+        at = text.find("{", at + 1)

@@ -21,6 +21,7 @@ from graphon.nodes.question_classifier import QuestionClassifierNode
 from graphon.variables.template_resolution import convert_template
 
 from engine.models.base import sees
+from engine.models.json_answers import objects_in
 from engine.nodes.memory import History
 
 
@@ -111,6 +112,13 @@ class Extractor(ParameterExtractorNode):
     def retry(self) -> bool:
         """Whether a failed attempt is repeated: as the node says."""
         return bool(self.node_data.retry_config.retry_enabled)
+
+    # The engine's own tries every brace to the end of the text, and takes one within a text for the object's.
+    def _extract_complete_json_response(self, result: str) -> dict[str, Any] | None:
+        return next((found for _, found in objects_in(result)), None)
+
+    def _extract_json_from_tool_call(self, tool_call: Any) -> dict[str, Any] | None:
+        return self._extract_complete_json_response(tool_call.function.arguments or "") if tool_call else None
 
     def _compile_prompt_messages(self, **options: Any) -> Any:
         return super()._compile_prompt_messages(**{**options, "prompt_template": inert(options["prompt_template"])})

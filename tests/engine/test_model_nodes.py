@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -148,6 +149,26 @@ def test_a_value_of_another_kind_is_told(bench: Any, wrong: dict[str, Any], reas
     outputs = told(bench.run(extracting(model=model(json={**WANTED, **wrong})), {"said": "x"}))["outputs"]
     assert outputs["__is_success"] == 0
     assert outputs["__reason"].startswith(reason)
+
+
+@pytest.mark.parametrize("reasoning_mode", ["prompt", "function_call"])
+@pytest.mark.parametrize(
+    ("written", "city"),
+    [
+        ('Here: {"city": "a } b", "count": 1, "size": "small", "urgent": true, "tags": []}.', "a } b"),
+        ('{no} {"city": "two\nlines", "count": 1, "size": "small", "urgent": true, "tags": []}', "two\nlines"),
+        ("{" * 100_000, ""),
+        ('{"city": ' * 20_000, ""),
+    ],
+)
+def test_parameters_are_found_in_what_a_model_writes_or_given_up_quickly(
+    bench: Any, reasoning_mode: str, written: str, city: str
+) -> None:
+    began = time.perf_counter()
+    events = bench.run(extracting(reasoning_mode, model=model(answer=written)), {"said": "x"})
+    assert time.perf_counter() - began < 5
+    outputs = told(events)["outputs"]
+    assert (outputs["city"], outputs["__is_success"]) == (city, int(bool(city)))
 
 
 def test_an_extractor_whose_model_fails_fails(bench: Any) -> None:
