@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from engine.inputs.variables import word
+from engine.inputs.variables import SWITCHES, word
 
 _EMPTY: dict[str, Any] = {
     "string": "", "secret": "", "number": 0, "integer": 0, "float": 0.0, "boolean": False, "object": {},
@@ -14,7 +14,6 @@ _EMPTY: dict[str, Any] = {
 KINDS = frozenset({
     *_EMPTY, "file", "array[string]", "array[number]", "array[object]", "array[boolean]", "array[file]", "array[any]",
 })  # fmt: skip
-_SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _SHOWN = 60
 
 
@@ -67,7 +66,7 @@ def _number(value: Any) -> int | float:
 
 
 def _switch(value: Any) -> bool:
-    found = value if isinstance(value, bool) else _SWITCHES.get(_text(value).strip().lower())
+    found = value if isinstance(value, bool) else SWITCHES.get(_text(value).strip().lower())
     if found is None:
         raise _no("boolean", value)
     return found

@@ -12,20 +12,10 @@ from typing import Any
 
 from engine.inputs import object_schema
 from engine.inputs.problem import InputProblem
-from engine.inputs.variables import Variable
+from engine.inputs.variables import SWITCHES, Variable
 
 _WHOLE = re.compile(r"[+-]?\d{1,400}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,400}\.\d{0,400}|\.\d{1,400})(?:[eE][+-]?\d{1,4})?", re.ASCII)
-_SWITCH = {
-    "true": True,
-    "1": True,
-    "yes": True,
-    "on": True,
-    "false": False,
-    "0": False,
-    "no": False,
-    "off": False,
-}
 
 
 def check_text(variable: Variable, value: Any) -> str:
@@ -90,7 +80,7 @@ def check_switch(variable: Variable, value: Any) -> bool | None:
     if isinstance(value, str):
         if not value.strip():
             return None
-        known = _SWITCH.get(value.strip().lower())
+        known = SWITCHES.get(value.strip().lower())
         if known is not None:
             return known
     if isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(item, Mapping) for item in value)):

@@ -15,6 +15,8 @@ TEXT_TYPES = frozenset({"text-input", "paragraph"})
 FILE_TYPES = frozenset({"file", "file-list"})
 FILE_KINDS = ("image", "document", "audio", "video", "custom")
 FILE_METHODS = ("remote_url", "local_file", "tool_file", "datasource_file")
+# How people write a boolean.
+SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 TYPES = TEXT_TYPES | FILE_TYPES | {"select", "number", "checkbox", "json_object", "external_data_tool"}
 
 WORKFLOW_MODES = frozenset({"workflow", "advanced-chat"})

@@ -13,8 +13,9 @@ from typing import Any
 
 from graphon.file.models import File
 
+from engine.inputs.variables import SWITCHES
+
 _SHOWN = 40
-_SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 # Of nothing, only these hold.
 _TRUE_OF_NOTHING = ("empty", "null", "not exists", "not contains", "not in")
 
@@ -140,7 +141,7 @@ def _number(value: Any) -> int | float:
 
 
 def _switch(value: Any) -> bool:
-    found = value if isinstance(value, bool) else _SWITCHES.get(_text(value).strip().lower())
+    found = value if isinstance(value, bool) else SWITCHES.get(_text(value).strip().lower())
     if found is None:
         raise _Unfit(value, "true or false")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,20 +9,14 @@ from typing import Any
 from graphon.enums import NodeExecutionType
 from graphon.graph.graph import NodeFactory
 from graphon.nodes.base.node import Node
-from pydantic import ValidationError
 
+from engine.nodes.incomplete import incomplete
 from engine.nodes.kinds import Kind, kind_of
 from engine.nodes.services import Services
 from engine.nodes.unavailable import UnavailableContainer, UnavailableNode
 
 _MAX_RETRIES = 10
 _MAX_RETRY_MS = 10_000
-# Errors that the checks tell with names of Python's.
-_OBJECT, _LIST = "Input should be an object", "Input should be a list"
-_IN_WORDS = {
-    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), _OBJECT),
-    **dict.fromkeys(("is_instance_of", "sequence_str", "list_type"), _LIST),
-}
 # What checking a node's data may raise.
 _UNUSABLE = (ValueError, TypeError, KeyError)
 
@@ -60,7 +53,7 @@ class DifyNodeFactory(NodeFactory):
             return self._make(node_config, kind, data)
         except _UNUSABLE as error:
             # Some of what a node checks it checks only as it is made.
-            return self._make(node_config, *self._stand_in(node_config, _incomplete(error)))
+            return self._make(node_config, *self._stand_in(node_config, incomplete(error)))
 
     def _make(self, node_config: Any, kind: Kind, data: Any) -> Node[Any]:
         options: dict[str, Any] = {
@@ -97,30 +90,12 @@ def _known(data: Any) -> tuple[Kind, Any] | str:
     try:
         checked = kind.node.validate_node_data(data)
     except _UNUSABLE as error:
-        return _incomplete(error)
+        return incomplete(error)
     # A node holds its thread while it waits for another attempt: it may not do so for long.
     retry = checked.retry_config
     retry.max_retries = min(retry.max_retries, _MAX_RETRIES)
     retry.retry_interval = min(retry.retry_interval, _MAX_RETRY_MS)
     return kind, checked
-
-
-def _incomplete(error: Exception) -> str:
-    """Why a node's data cannot be used, in words: where, what is wrong, which values there are."""
-    if not isinstance(error, ValidationError):
-        # Of other kinds of error only a programmer could make something.
-        told = str(error) if isinstance(error, ValueError) else "a setting is not of the type that it must be"
-        return f"The node is not complete: {told}"
-    first = error.errors(include_url=False, include_input=False)[0]
-    # A value that may be of several types is followed by the name of one.
-    where = ".".join(str(part) for part in first["loc"] if part != "str") or "data"
-    told = _IN_WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
-    if told == "Ellipsis":  # the engine has no words for a loop variable's type
-        told = "this type is not possible here"
-    # A choice is told by its values, not by what Python calls them, and always in one order.
-    told = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", told)
-    told = re.sub(r"frozenset\(\{(.*?)\}\)", lambda found: ", ".join(sorted(found[1].split(", "))), told)
-    return f"The node is not complete: {where}: {told}"
 
 
 def _owners(node: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -14,11 +14,11 @@ from graphon.variables.segments import ArrayAnySegment, ArrayObjectSegment, Arra
 from graphon.variables.template_resolution import convert_template
 
 from engine.events.jsonable import jsonable
+from engine.inputs.variables import SWITCHES
 from engine.nodes.conditions import ATTRIBUTES, attribute_test
 
 # Of a member that an object does not have, only these hold.
 _TRUE_OF_NOTHING = ("empty", "not contains", "is not", "not in")
-_SWITCHES = {"true": True, "false": False}
 
 
 class ListNode(lists.ListOperatorNode):
@@ -131,7 +131,7 @@ def _number(value: Any) -> float:
 
 
 def _switch(value: Any) -> bool:
-    found = value if isinstance(value, bool) else _SWITCHES.get(str(value).strip().lower())
+    found = value if isinstance(value, bool) else SWITCHES.get(str(value).strip().lower())
     if found is None:
         raise InvalidFilterValueError(f"A boolean is compared with true or false, not with '{str(value)[:40]}'")
     return found
