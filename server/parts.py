@@ -18,7 +18,8 @@ from server.blueprint import DEFAULT, Blueprint, OperationObject, snake
 from server.claims import Claims, Handler
 from server.documents import documents
 from server.limits import Counters, Rule, rules_of
-from server.multipart import MEDIA, Uploads, file_part
+from server.multipart import Uploads, file_part
+from server.multipart_reader import MEDIA
 from server.security import Guards
 from server.settings import Settings
 from server.threads import Threads

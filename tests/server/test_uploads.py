@@ -333,7 +333,7 @@ def test_a_full_disk_is_told_as_such_and_leaves_nothing(
     compiled: Ground, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("server.multipart.tempfile.TemporaryFile", full_file)
+        patched.setattr("server.multipart_reader.tempfile.TemporaryFile", full_file)
         assert code(compiled.upload("a.txt", b"x" * size)) == (503, "service_unavailable")
     with monkeypatch.context() as patched:
         patched.setattr("store.file_bytes.shutil.copyfileobj", lambda *_: Full().write(b""))
