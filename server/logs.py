@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import sys
 from typing import Any, TextIO
@@ -84,13 +85,15 @@ def configure(level: str, form: str) -> None:
         structlog.contextvars.merge_contextvars,
         _request,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Whoever looks at a terminal knows the day.
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
     ]
     # Traces become text before they are searched for secrets: an exception's message may hold one.
     last: list[Processor] = [structlog.processors.format_exc_info, _redacted]
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if pretty else structlog.processors.JSONRenderer()
-    )
+    renderer: Processor = structlog.processors.JSONRenderer()
+    if pretty:
+        colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        renderer = structlog.dev.ConsoleRenderer(colors=colours, sort_keys=False, pad_event_to=0, pad_level=False)
     structlog.configure(
         processors=[*shared, *last, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 
 import pytest
 import structlog
@@ -49,6 +50,14 @@ def test_a_request_is_one_line_with_its_name(capsys: pytest.CaptureFixture[str],
     assert lines[0]["request_id"] == answer.headers["x-request-id"]
     assert (lines[0]["method"], lines[0]["path"], lines[0]["status"]) == ("GET", "/tiny/nothing", 404)
     assert "dfoa_abc" not in str(lines)
+
+
+def test_a_request_on_a_terminal_is_a_short_line(capsys: pytest.CaptureFixture[str], make: MakeClient) -> None:
+    call = make(access_log=True, log_format="console")
+    capsys.readouterr()
+    call("GET", "/nothing")
+    line = r"\d\d:\d\d:\d\d \[info\] request method=GET path=/tiny/nothing status=404 ms=[\d.]+ request_id=\S+\n"
+    assert re.fullmatch(line, capsys.readouterr().err)
 
 
 def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(
