@@ -78,7 +78,7 @@ def test_an_answer_in_markdown_is_drawn_and_its_markup_stays_words(signed_in: Op
     expect(page.locator(".turn .answer strong")).to_have_count(2)
 
 
-def test_thoughts_are_folded_and_pictures_are_shown(signed_in: Open) -> None:
+def test_thoughts_are_folded_and_pictures_are_shown_once(signed_in: Open, base: str) -> None:
     page = signed_in(apps.add(says("Bees *dance*.", reasoning="First, bees.", image=True)))
     ask(page)
     thoughts = page.locator(".turn .thoughts")
@@ -89,6 +89,9 @@ def test_thoughts_are_folded_and_pictures_are_shown(signed_in: Open) -> None:
     expect(picture).to_have_count(1)
     expect(picture).to_have_js_property("naturalWidth", 1)
     assert "<think>" not in page.locator(".turn").inner_text()
+    # The server may be reached under another name than the one in its links; others are asked for nothing.
+    drawn = page.evaluate(PICTURES, ["http://another.name/openapi/v1/files/a-1?sign=x", f"{base}/signout", "x"])
+    assert drawn == [f"{base}/openapi/v1/files/a-1?sign=x", None, None]
 
 
 @pytest.mark.parametrize("text", ["x" * 60_000, "> " * 20_000 + "x"])
@@ -212,6 +215,11 @@ TOOK = """async text => {
   const began = performance.now();
   new Written(place).show(text);
   return performance.now() - began;
+}"""
+
+PICTURES = """async addresses => {
+  const { picture } = await import('/static/apps/dom.js');
+  return addresses.map(address => picture(address, 'name').querySelector('img')?.src ?? null);
 }"""
 
 # The most lines that are added in one frame when two thousand events come at once.

@@ -1,5 +1,6 @@
 // Making elements. Everything from a run goes in as text: nothing here reads markup.
 
+const OURS = /^\/openapi\/v1\/files\/[\w-]+$/;
 const MOST = 200000; // characters shown of one value
 
 /** An element with a class and a text. */
@@ -43,12 +44,12 @@ export function link(address, name) {
   return made;
 }
 
-/** A picture of this server's, and a link to any other: the page asks nobody else. */
+/** A picture that is a file of this server, under whatever name of it; a link to any other: the page asks nobody else. */
 export function picture(address, name) {
-  const made = link(address, name || "picture");
-  if (made.tagName !== "A" || new URL(address).origin !== location.origin) return made;
+  const made = link(address, name || "picture"), { pathname, search } = made.tagName === "A" ? new URL(address) : {};
+  if (!OURS.test(pathname)) return made;
   const image = make("img");
-  image.src = address;
+  image.src = pathname + search;
   image.alt = name || "picture";
   // Its link may have expired.
   image.addEventListener("error", () => image.replaceWith(image.alt));

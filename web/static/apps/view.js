@@ -160,6 +160,7 @@ export class View {
 
   on_workflow_finished(data) {
     this.#over(data.status, data);
+    this.answer.end();
     const list = this.place.querySelector(".outputs");
     if (list) {
       // The text that streamed was the outputs as they came: once is enough.
