@@ -44,8 +44,16 @@ export class Written {
 
   /** Show the text. Of what was shown before only the blocks that differ are made anew. */
   show(text) {
-    const blocks = read(text);
-    if (!blocks) return this.#plain(text);
+    if (text.length > MOST) return this.#plain(text);
+    try {
+      this.#draw(read(text));
+    } catch {
+      // Lists in lists and quotes in quotes go deeper than the browser can follow: the words are there all the same.
+      this.#plain(text);
+    }
+  }
+
+  #draw(blocks) {
     if (this.#drawn.length === 1 && this.#drawn[0] === null) this.#clear();
     let same = 0;
     while (same < blocks.length && this.#drawn[same] === blocks[same].raw) same += 1;
@@ -70,14 +78,8 @@ export class Written {
   }
 }
 
-/** The blocks of a text; null for one that is too long or too deep to be read. */
 function read(text) {
-  if (text.length > MOST) return null;
-  try {
-    return new Reader(options).lex(text).filter((one) => one.type !== "space" && one.type !== "def");
-  } catch {
-    return null;
-  }
+  return new Reader(options).lex(text).filter((one) => one.type !== "space" && one.type !== "def");
 }
 
 const BLOCKS = {
