@@ -149,7 +149,9 @@ class GuardedHttpClient(HttpClientProtocol):
                 raise
             raise httpx.RequestError(str(error) or type(error).__name__) from error
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise RequestRefused(f"The URL cannot be used: {error}") from None
+            # What is quoted of an address with a password may be a part of that.
+            told = str(error).partition(": ")[0] if "@" in url else error
+            raise RequestRefused(f"The URL cannot be used: {told}") from None
         finally:
             backend.sockets.close()
 

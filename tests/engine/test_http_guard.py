@@ -219,6 +219,11 @@ def test_an_address_that_is_none_is_refused_as_one(url: str) -> None:
         client(allow=True).get(url)
 
 
+def test_a_part_of_a_password_is_not_told_with_an_address_that_is_none() -> None:
+    with pytest.raises(httpx.RequestError, match=r"^The URL cannot be used: Invalid port$"):
+        client(allow=True).get("http://ada:s3cret/word@127.0.0.1/")
+
+
 def test_a_refused_host_names_the_setting_that_allows_it() -> None:
     with pytest.raises(AddressRefused, match="unless DIFYSPEC_ALLOWED_OUTBOUND_HOSTS names the host"):
         guard("10.0.0.1").address("wiki.internal", 80)
