@@ -6,12 +6,12 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from engine.running.cancel import CancelToken
+from engine.running.places import Places
 
 WORKER = Path(__file__).with_name("worker.py")
 KINDS = frozenset({
@@ -24,7 +24,6 @@ KINDS = frozenset({
 })  # fmt: skip
 _TOLD = "txt, md, csv, json, html, pdf, docx, xlsx, xls, pptx, odt, epub, eml and other text"
 _PLACES = 4
-_LOOK_SECONDS = 0.1
 
 
 class DocumentRefused(ValueError):
@@ -36,23 +35,18 @@ class DocumentReader:
 
     def __init__(self, *, seconds: float, memory_bytes: int, limit: int) -> None:
         self._seconds, self._memory, self._limit = seconds, memory_bytes, limit
-        self._places = threading.Semaphore(_PLACES)
+        self._places = Places(_PLACES)
 
     def text(self, pieces: Iterable[bytes], extension: str, cancel: CancelToken) -> str:
         """The text of a document. Raises `DocumentRefused`, and `Cancelled` when its run ends."""
         if extension not in KINDS:
             named = f"'.{extension}' files" if extension else "Files without an extension"
             raise DocumentRefused(f"{named} cannot be read as a document; these can: {_TOLD}")
-        while not self._places.acquire(timeout=_LOOK_SECONDS):
-            cancel.check()
-        try:
-            with tempfile.TemporaryFile() as source:
-                for piece in pieces:
-                    source.write(piece)
-                source.seek(0)
-                answer = self._ask(source.fileno(), extension, cancel)
-        finally:
-            self._places.release()
+        with self._places.place(cancel), tempfile.TemporaryFile() as source:
+            for piece in pieces:
+                source.write(piece)
+            source.seek(0)
+            answer = self._ask(source.fileno(), extension, cancel)
         if "error" in answer:
             raise DocumentRefused(answer["error"])
         return answer["text"]

@@ -17,13 +17,13 @@ from typing import Any
 
 from engine.events.jsonable import jsonable
 from engine.running.cancel import CancelToken
+from engine.running.places import Places
 from engine.running.weight import MOST_GIVEN, weight
 
 _WORKER = Path(__file__).with_name("template_worker.py")
 _WORKERS = 4
 _IDLE_WORKERS = 2
 _START_SECONDS = 15.0
-_LOOK_SECONDS = 0.1
 
 
 class TemplateRefused(ValueError):
@@ -106,7 +106,7 @@ class TemplatePool:
         self._seconds, self._memory, self._limit = seconds, memory_bytes, limit
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
-        self._places = threading.Semaphore(_WORKERS)
+        self._places = Places(_WORKERS)
         self._closed = False
 
     def render(self, template: str, variables: Mapping[str, Any], cancel: CancelToken) -> str:
@@ -114,12 +114,8 @@ class TemplatePool:
         if weight(variables, MOST_GIVEN) > MOST_GIVEN:
             raise TemplateRefused(f"The template's variables hold more than {MOST_GIVEN} characters")
         request = json.dumps({"template": template, "variables": jsonable(variables), "limit": self._limit}).encode()
-        while not self._places.acquire(timeout=_LOOK_SECONDS):
-            cancel.check()
-        try:
+        with self._places.place(cancel):
             answer = self._ask(request, cancel)
-        finally:
-            self._places.release()
         if "error" in answer:
             raise TemplateRefused(str(answer["error"]))
         return str(answer["text"])

@@ -12,9 +12,13 @@ class Cancelled(Exception):
 
 
 class CancelToken:
-    """One per run. ``trip`` may be called from any thread, any number of times; the first reason stays."""
+    """One per run. ``trip`` may be called from any thread, any number of times; the first reason stays.
 
-    def __init__(self) -> None:
+    ``owner`` is whose run it is, for what has to be shared out (`engine.running.places`).
+    """
+
+    def __init__(self, owner: str = "") -> None:
+        self.owner = owner
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._hooks: dict[int, Callable[[], None]] = {}

@@ -18,13 +18,13 @@ import orjson
 
 from engine.events.jsonable import jsonable
 from engine.running.cancel import CancelToken
+from engine.running.places import Places
 from engine.running.weight import MOST_GIVEN, weight
 from engine.sandbox.messages import HEAD, NOT_PLAIN
 
 _NURSERY = Path(__file__).with_name("nursery.py")
 _PLACES = 4
 _START_SECONDS = 20.0
-_LOOK_SECONDS = 0.1
 _PIECE = 1 << 16
 _NEEDED = (
     "It needs Linux on x86-64 or ARM64 that lets processes give up system calls (seccomp); all other nodes work without"
@@ -132,7 +132,7 @@ class SandboxPool:
         self._seconds, self._memory, self._limit = seconds, memory_bytes, answer_bytes
         self._nursery: _Nursery | None = None
         self._lock = threading.Lock()
-        self._places = threading.Semaphore(_PLACES)
+        self._places = Places(_PLACES)
         self._closed = False
 
     def run(self, language: str, code: str, inputs: Mapping[str, Any], cancel: CancelToken) -> dict[str, Any]:
@@ -140,12 +140,8 @@ class SandboxPool:
         if weight(inputs, MOST_GIVEN) > MOST_GIVEN:
             raise CodeRefused(f"The code's variables hold more than {MOST_GIVEN} characters")
         request = orjson.dumps({"language": language, "code": code, "inputs": jsonable(inputs)})
-        while not self._places.acquire(timeout=_LOOK_SECONDS):
-            cancel.check()
-        try:
+        with self._places.place(cancel):
             answer = self._ask(request, cancel)
-        finally:
-            self._places.release()
         outputs = answer.get("outputs") if isinstance(answer, dict) else None
         if not isinstance(outputs, dict):
             raise CodeRefused(str(answer.get("error") if isinstance(answer, dict) else answer)[:_PIECE])
