@@ -53,9 +53,9 @@ def _prepare(current: Settings) -> str:
     import store.workspaces
 
     kept = current.data_dir / "demo.json"
-    known = json.loads(kept.read_text()) if kept.exists() else {}
+    known = _known(kept)
     owner, password = _owner(current, known.get("password") or secrets.token_urlsafe(9))
-    token = _token(current, owner, known.get("token", ""))
+    token = _token(current, owner, known.get("token") or "")
     # As plain as the server's secret beside it: whoever restarts a demo goes on with the same sign-ins and clients.
     with open(kept, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         json.dump({"password": password, "token": token}, file)
@@ -78,6 +78,15 @@ curl -s "{api}/apps?workspace_id=$WORKSPACE" -H "Authorization: Bearer $TOKEN"
 curl -sN {api}/apps/$APP/run -H "Authorization: Bearer $TOKEN" \\
   -H "Content-Type: application/json" -d '{{"inputs": {{"text": "Bees dance to tell the way."}}}}'
 """
+
+
+def _known(kept: Path) -> dict[str, str]:
+    """The password and the token of the last time; nothing if there was none, or if it cannot be read."""
+    try:
+        found = json.loads(kept.read_text())
+        return {name: str(found[name]) for name in ("password", "token")}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def _owner(current: Settings, password: str) -> tuple[Account, str]:

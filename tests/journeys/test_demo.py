@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from bench.measure import free_port
+from server.commands import demo
 from tests.journeys.conftest import ROOT
 
 DEMO = [sys.executable, "-c", "from server.cli import main; main()", "demo"]
@@ -88,3 +89,9 @@ def test_a_demo_that_is_started_again_has_the_same_password_and_token(printed: s
     with started(folder) as again:
         assert re.findall(secret, again) == re.findall(secret, printed)
         assert len(re.findall(secret, again)) == 2
+
+
+def test_a_demo_whose_notes_are_broken_makes_new_ones(tmp_path: Path) -> None:
+    for broken in ("", "[]", '{"password": "x"'):
+        (tmp_path / "demo.json").write_text(broken)
+        assert demo._known(tmp_path / "demo.json") == {}
