@@ -25,6 +25,7 @@ from engine.forms.mails import Outgoing
 from engine.nodes import text_forms
 from engine.nodes.text_limit import TextLimit, limit_texts
 from engine.running import dispatch_cache, retry_wait
+from engine.running.acts import Acts
 from engine.running.cancel import Cancelled
 from engine.running.gate import Gate
 from engine.running.graph import GraphRefused, build
@@ -33,6 +34,7 @@ from engine.running.live import LiveRun
 from engine.running.node_services import node_services
 from engine.running.progress import EngineProgress
 from engine.running.publisher import Publisher
+from engine.running.repeatable import acting_nodes
 from engine.running.saved import Saved
 from engine.running.standstill import Pauses, Standstill
 from engine.running.taking_part import graph_of
@@ -96,6 +98,7 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
         iterations = [one["id"] for one in graph["nodes"] if one["data"].get("type") == "iteration"]
         rounds = Rounds(iterations)
         engine.add_layer(rounds)
+        engine.add_layer(Acts(acting_nodes(context.document), gate.note_act))
         mapper = Mapper(live.payloads, graph, desk.decided, lambda: live.answer, check, rounds.take)
     else:
         mapper = EasyMapper(live, context.document["model_config"])

@@ -15,9 +15,15 @@ from graphon.engine.command.entities import Command
 from graphon.engine.command.protocol import CommandChannel
 from graphon.entities.pause_reason import SchedulingPause
 
+_AFTER_ACTING = 1.0  # seconds between two checkpoints at least, for the sake of a loop that acts in each round
+
 
 class Gate(CommandChannel):
-    """The engine's command channel: it is asked on the engine's own thread after each node and when idle."""
+    """The engine's command channel: it is asked on the engine's own thread after each node and when idle.
+
+    A checkpoint is due every ``checkpoint_seconds`` (0: never), and once a node has acted on the world: it is not to
+    act again because the process was lost while a later node worked.
+    """
 
     def __init__(self, checkpoint_seconds: float = 0) -> None:
         self._commands = InMemoryChannel()
@@ -25,7 +31,7 @@ class Gate(CommandChannel):
         self._engine: Any = None
         self._every = checkpoint_seconds
         self._last = time.monotonic()
-        self._checkpoint = False
+        self._checkpoint = self._acted = self._kept = False
 
     def attach(self, engine: Any) -> None:
         """Take over the engine's pause. Private members are used: the engine is pinned."""
@@ -40,6 +46,10 @@ class Gate(CommandChannel):
     def ask_checkpoint(self) -> None:
         """Have the engine stand still as soon as the nodes at work are done; the others wait."""
         self._checkpoint = True
+
+    def note_act(self) -> None:
+        """Take note that a node has acted on the world, and is done."""
+        self._acted = True
 
     def fetch_commands(self) -> list[Command]:
         """Return what was sent; pauses the engine first, if it is time."""
@@ -57,17 +67,20 @@ class Gate(CommandChannel):
     def resumed(self) -> None:
         """Forget the last pause, before the engine goes on."""
         self._held.clear()
-        self._checkpoint = False
+        self._checkpoint = self._acted = False
         self._last = time.monotonic()
 
     def _pause(self, execution: Any) -> None:
+        self._kept = True
         # A checkpoint is told apart by its own reason: beside forms that were asked, other nodes may be ready.
         checkpoint = [SchedulingPause(message="checkpoint")] if self._checkpoint else []
         for reason in [*self._held, *checkpoint]:
             type(execution).pause(execution, reason)
 
     def _due(self) -> bool:
-        if not self._every or time.monotonic() - self._last < self._every:
+        since = time.monotonic() - self._last
+        acted = self._acted and (not self._kept or since >= _AFTER_ACTING)
+        if not self._every or (since < self._every and not acted):
             return False
         # To stand still, the engine waits for the nodes at work and starts no other: with several workers
         # one long node would hold up the branches beside it.

@@ -16,7 +16,12 @@ def is_repeatable(document: Data) -> bool:
     HTTP requests and tools of imported APIs act, and so does a change of what a conversation remembers. A type that
     is not known here counts as one that does.
     """
-    return all(_harmless(node.get("data") or {}) for node in document["graph"]["nodes"])
+    return not acting_nodes(document)
+
+
+def acting_nodes(document: Data) -> set[str]:
+    """The ids of the nodes that may act on the world."""
+    return {node["id"] for node in document["graph"]["nodes"] if not _harmless(node.get("data") or {})}
 
 
 def _harmless(data: Data) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.engine.graphs import chain_document, chat_document, code, document, e
 from tests.engine.test_agents import SUM, TIME, agent
 from tests.engine.test_easy_modes import easy
 from tests.engine.test_stop import fetching
+from tests.engine.web_server import listening
 
 SLOW = {"delay_ms": 80, "chunks": 8}
 SAID = "w0 w1 w2 w3 w4 w5 w6 w7 "
@@ -85,6 +87,32 @@ def test_a_run_that_may_have_acted_on_the_world_is_not_begun_again(bench: Bench,
     run = bench.start(bench.app(definition))
     lose(run, soon, 6)
     assert bench.events(run)[-1]["data"]["error"] == recovery.LOST
+
+
+def test_what_a_node_did_to_the_world_is_not_done_again_because_a_later_one_was_lost(
+    bench: Bench, configure: Callable[..., None], soon: Callable[..., Any]
+) -> None:
+    configure(allow_private_addresses=True)
+    asked: list[str] = []
+
+    class Shop(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with listening(Shop) as url:
+        order = fetching(f"{url}/order")
+        chain = [node("start", "start", variables=[]), order, llm("llm", "x", **SLOW), end(result=["llm", "text"])]
+        edges = [edge("start", "fetch"), edge("fetch", "llm"), edge("llm", "end")]
+        run = bench.start(bench.app(document(chain, edges)))
+        lose(run, soon, 8)
+        events = bench.events(run)
+    assert asked == ["/order"]
+    assert (said(events), events[-1]["data"]["status"]) == (SAID, "succeeded")
 
 
 def test_a_run_that_always_takes_its_process_down_is_begun_three_times_more(
