@@ -42,6 +42,8 @@ class _Inline:
         self._worker = self._engage()
         self._dispatcher.start = self._start
         self._dispatcher._dispatch_next_event = self._next
+        # At a pause it would wait a tenth of a second for workers, of which none is at work.
+        self._dispatcher._process_tasks_until_workers_idle = self._dispatcher._process_pending_tasks
         self._pool.start = self._employ
 
     def put(self, task: DispatchTask) -> None:

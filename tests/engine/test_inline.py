@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -47,3 +48,15 @@ def test_what_breaks_between_the_nodes_ends_the_run_and_is_no_node_s_failure(
     events = bench.run(graphs.document(nodes, [graphs.edge("start", "t0"), graphs.edge("t0", "end")]))
     assert [event["event"] for event in events][-2:] == ["node_finished", "workflow_finished"]
     assert (events[-1]["data"]["status"], events[-1]["data"]["error"]) == ("failed", "out of order")
+
+
+def test_to_be_kept_costs_a_run_next_to_no_time(bench: Any, configure: Any) -> None:
+    configure(checkpoint_seconds=0.0001)
+    ids = [f"t{n}" for n in range(20)]
+    nodes = [graphs.node("start", "start", variables=[]), *(graphs.template(one, "x") for one in ids), graphs.end()]
+    chain = ["start", *ids, "end"]
+    app = bench.app(graphs.document(nodes, [graphs.edge(a, b) for a, b in itertools.pairwise(chain)]))
+    bench.events(bench.start(app))
+    run = bench.start(app)
+    assert bench.events(run)[-1]["data"]["status"] == "succeeded"
+    assert bench.stored(run).elapsed < 20 * 0.1, "the engine waits a tenth of a second at each"
