@@ -14,18 +14,17 @@ class Publisher:
     """Sends what the engine tells, and counts the nodes it starts and the rounds in which it starts none."""
 
     def __init__(self, live: LiveRun, mapper: Mapper | EasyMapper, kept: Kept, max_steps: int, steps: int) -> None:
-        self._live, self._mapper, self._max_steps, self.steps = live, mapper, max_steps, steps
-        self._kept, self._idle_round = kept, False
+        self._live, self._mapper, self._max_steps, self._kept = live, mapper, max_steps, kept
+        self._nodes, self._inside, self._rounds = steps, 0, 0
 
     def __call__(self, event: ev.EngineEvent) -> None:
         if self._live.ended.is_set():
             return
-        if self._is_step(event):
-            self.steps += 1
-            if self.steps > self._max_steps:
-                message = f"Aborted: Maximum execution steps exceeded: {self.steps} > {self._max_steps}"
-                self._live.end("failed", message)
-                return
+        self._count(event)
+        if self.steps > self._max_steps:
+            message = f"Aborted: Maximum execution steps exceeded: {self.steps} > {self._max_steps}"
+            self._live.end("failed", message)
+            return
         if self._kept.too_much(event):
             self._live.end("failed", self._kept.message, {})
             return
@@ -35,11 +34,17 @@ class Publisher:
         if isinstance(self._mapper, EasyMapper) and (answer := self._mapper.replaced()) is not None:
             self._live.end("succeeded", None, {"answer": answer, "files": []})
 
-    def _is_step(self, event: ev.EngineEvent) -> bool:
-        if isinstance(event, ev.NodeRunStartedEvent):
-            self._idle_round = False
-            return not isinstance(event, ev.NodeRunRetryEvent)
+    @property
+    def steps(self) -> int:
+        """The nodes that were started, and the rounds of containers that cannot have started one.
+
+        They are compared as a whole: rounds side by side begin before any of their nodes do.
+        """
+        return self._nodes + max(0, self._rounds - self._inside)
+
+    def _count(self, event: ev.EngineEvent) -> None:
         if isinstance(event, ev.NodeRunLoopNextEvent | ev.NodeRunIterationNextEvent):
-            idle, self._idle_round = self._idle_round, True
-            return idle
-        return False
+            self._rounds += 1
+        elif isinstance(event, ev.NodeRunStartedEvent) and not isinstance(event, ev.NodeRunRetryEvent):
+            self._nodes += 1
+            self._inside += bool(event.container_id)

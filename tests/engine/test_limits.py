@@ -14,6 +14,7 @@ from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, ask, token_of
 from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, llm, node, template
+from tests.engine.test_error_strategies import container
 from tests.engine.test_stop import looping
 
 
@@ -231,3 +232,16 @@ def test_of_many_at_once_as_many_begin_as_the_app_may_have(bench: Bench, configu
 
     with ThreadPoolExecutor(12) as pool:
         assert sum(pool.map(start, range(12))) == 4
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_rounds_side_by_side_count_no_more_than_one_after_the_other(
+    bench: Bench, configure: Any, parallel: bool
+) -> None:
+    configure(max_execution_steps=75)
+    data = {"iterator_selector": ["env", "sixty"], "output_selector": ["inner", "output"], "is_parallel": parallel}
+    parts = container("iteration", template("inner", "x"), **data)
+    nodes = [node("start", "start", variables=[]), *parts, end(o=["it", "output"])]
+    edges = [edge("start", "it"), edge("first", "inner"), edge("it", "end")]
+    sixty = [{"name": "sixty", "value_type": "array[number]", "value": list(range(60))}]
+    assert ending(bench.run(document(nodes, edges, environment_variables=sixty))) == ("succeeded", None)
