@@ -21,6 +21,7 @@ from store import apps, files, forms
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import COMMENT, review, token_of, waiting
+from tests.engine.test_files import local, one_file, upload
 from tests.engine.test_human_input import Later, later
 from web.pages import create_pages
 
@@ -93,6 +94,14 @@ def test_a_field_stands_where_the_text_marks_it_and_the_others_after_it(person: 
     assert re.findall(r'name="field\.(\w+)"', page) == ["comment", "other"]
     assert page.index("Before") < page.index('name="field.comment"') < page.index("after, and <em>Comment</em> again")
     assert page.index("again, .") < page.index('name="field.other"')
+
+
+def test_a_picture_that_the_run_was_given_is_seen_in_its_form(bench: Bench, person: Person) -> None:
+    definition = review(content="Is it a cat? {{#start.doc#}}")
+    definition["graph"]["nodes"][0]["data"]["variables"] = [one_file()]
+    app = bench.app(definition)
+    run = bench.start(app, {"doc": local(upload(bench, app, "cat.png", PNG))})
+    assert re.search(r'<img src="http[^"]+[?]sign=[^"]+" alt="cat.png">', person.get(token_of(bench.events(run))).text)
 
 
 def test_defaults_are_filled_in_and_a_choice_is_asked_for(person: Person, asked: Asked) -> None:
