@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # isolated mode leaves the s
 from engine.sandbox import fence, javascript_code, messages, python_code
 
 _PROBE_CPU_SECONDS = 5
-_NICENESS = 5  # busy code leaves the processor to the server
 
 
 def main() -> None:
@@ -64,7 +63,6 @@ def main() -> None:
 def _serve(job: int, memory_bytes: int, cpu_seconds: int, nursery: int) -> NoReturn:
     """Run one piece of code behind the fence, and end."""
     try:
-        os.nice(_NICENESS)
         fence.close(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds, parent=nursery)
         messages.write(job, _answer(messages.read(job), memory_bytes))
     finally:

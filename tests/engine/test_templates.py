@@ -102,6 +102,7 @@ def test_the_process_of_a_template_is_fenced_in_case_the_sandbox_leaks(pool: Tem
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert (facts["Seccomp"], facts["NoNewPrivs"]) == ("2", "1")
     assert os.getuid() != 0 or set(facts["Uid"].split()) == {"65534"}
+    assert os.getpriority(os.PRIO_PROCESS, pool._idle[0].process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def test_a_host_without_a_fence_renders_templates_within_their_limits(
