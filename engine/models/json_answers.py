@@ -10,7 +10,8 @@ from typing import Any
 
 from json_repair import repair_json
 
-_THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
+from engine.models.thoughts import without_thoughts
+
 _LONGEST_REPAIR, _MOST_NESTED = 200_000, 2_000  # characters, braces
 _MOST_TRIED = 200  # braces where an object is looked for
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
@@ -32,7 +33,7 @@ def wanted_schema(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def read_json(text: str) -> Any:
     """Read the JSON of an answer, also from within a code fence or after thoughts. Raises JSONDecodeError."""
-    text = _THOUGHTS.sub("", text).strip()
+    text = without_thoughts(text).strip()
     fenced = _FENCE.fullmatch(text)
     text = fenced[1] if fenced else text
     try:

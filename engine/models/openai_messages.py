@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,7 @@ from graphon.model_runtime.entities.message_entities import (
 )
 
 from engine.models.errors import InvokeBadRequestError
-
-_THOUGHTS = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
+from engine.models.thoughts import without_thoughts
 
 
 def messages_of(prompt: Sequence[PromptMessage]) -> list[dict[str, Any]]:
@@ -64,7 +62,9 @@ def _message(message: PromptMessage) -> dict[str, Any]:
         made["tool_call_id"] = message.tool_call_id
     if isinstance(message, AssistantPromptMessage):
         # What a model thought in an earlier turn is not to be told to it again.
-        made["content"] = _THOUGHTS.sub("", message.get_text_content())
+        text = message.get_text_content()
+        said = without_thoughts(text)
+        made["content"] = text if said == text else said.lstrip()
         if message.tool_calls:
             made["tool_calls"] = [
                 {

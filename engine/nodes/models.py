@@ -14,7 +14,8 @@ from typing import Any
 from graphon.enums import WorkflowNodeExecutionStatus
 from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageContentType
 from graphon.node_events.base import NodeRunResult
-from graphon.nodes.llm import LLMNode
+from graphon.nodes.llm import LLMNode, reasoning
+from graphon.nodes.llm import node as llm_node
 from graphon.nodes.llm.llm_utils import CONTEXT_PLACEHOLDER
 from graphon.nodes.parameter_extractor import ParameterExtractorNode
 from graphon.nodes.question_classifier import QuestionClassifierNode
@@ -22,7 +23,12 @@ from graphon.variables.template_resolution import convert_template
 
 from engine.models.base import sees
 from engine.models.json_answers import objects_in
+from engine.models.thoughts import split_reasoning, without_thoughts
 from engine.nodes.memory import History
+
+# The engine's own takes minutes for thousands of thoughts that are not closed.
+reasoning.split_reasoning = llm_node.split_reasoning = split_reasoning
+QuestionClassifierNode._strip_think_tags = staticmethod(without_thoughts)
 
 
 class Writer(LLMNode):
