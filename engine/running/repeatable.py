@@ -46,16 +46,22 @@ def _tools(listed: object) -> bool:
 
 
 def _agent(data: Data) -> bool:
-    given = (data.get("agent_parameters") or {}).get("tools")
+    parameters = data.get("agent_parameters")
+    given = parameters.get("tools") if isinstance(parameters, Mapping) else None
     return _tools(given.get("value") if isinstance(given, Mapping) else given)
 
 
 def _assigner(data: Data) -> bool:
+    items = data.get("items")
     targets = [
         data.get("assigned_variable_selector"),
-        *(one.get("variable_selector") for one in data.get("items") or []),
+        *(
+            one.get("variable_selector")
+            for one in (items if isinstance(items, list) else [])
+            if isinstance(one, Mapping)
+        ),
     ]
-    return not any(target and target[0] == "conversation" for target in targets)
+    return not any(isinstance(target, list) and target[:1] == ["conversation"] for target in targets)
 
 
 _HARMLESS = frozenset(
