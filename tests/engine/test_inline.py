@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from graphon.engine.event.processor import NodeEventProcessor
+from graphon.engine.layer.base import Layer
 from graphon.engine_events import NodeRunSucceededEvent
 
 from engine import runs
+from engine.running import execute  # noqa: F401 - brings the layers
 from tests.engine import graphs
 
 
@@ -26,6 +28,12 @@ def test_a_run_without_parallel_branches_needs_no_threads_of_the_engine(bench: A
     soon(lambda: bench.stored(run).status == "running" and runs.machine().live[run.id].progress is not None)
     assert engine_threads() == before
     runs.stop(run)
+
+
+@pytest.mark.parametrize("layer", (layer for layer in Layer.__subclasses__() if layer.__module__.startswith("engine.")))
+def test_our_layers_hear_of_nodes_at_their_start_and_by_their_events_only(layer: type[Layer]) -> None:
+    own = set(vars(layer)) & set(vars(Layer))
+    assert not own & {"node_run_context", "on_node_run_end"}, "a run on one thread leaves these out"
 
 
 def test_what_breaks_between_the_nodes_ends_the_run_and_is_no_node_s_failure(
