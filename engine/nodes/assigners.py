@@ -23,6 +23,7 @@ from graphon.nodes.variable_assigner.v2.exc import InvalidInputValueError, Varia
 from graphon.nodes.variable_assigner.v2.node import _SKIP_VARIABLE_UPDATE
 from graphon.nodes.variable_assigner.v2.node import VariableAssignerNode as SecondNode
 from graphon.variables import types
+from graphon.variables.factory import build_segment, segment_to_variable
 from graphon.variables.types import SegmentType
 from graphon.variables.variables import VariableBase
 
@@ -79,6 +80,22 @@ def _fits(kind: SegmentType, operation: Operation, value: Any) -> bool:
     return bool(helpers.is_input_value_valid(variable_type=kind, operation=operation, value=value))
 
 
+def _written(variable: Any, value: Any) -> Any:
+    """The variable with another value. That of a number is of the value's type then: as whole numbers and others are
+    types of their own in what is kept of a run, it could not be read back.
+    """
+    segment = build_segment(value) if variable.value_type in _NUMBERS else None
+    if segment is None or segment.value_type == variable.value_type:
+        return variable.model_copy(update={"value": value})
+    return segment_to_variable(
+        segment=segment,
+        selector=variable.selector,
+        variable_id=variable.id,
+        name=variable.name,
+        description=variable.description,
+    )
+
+
 def _check_target(selector: Sequence[str], graph_config: Mapping[str, Any]) -> None:
     """Only variables of the conversation and of loops are there to be written."""
     owner = selector[0] if selector else ""
@@ -107,9 +124,13 @@ class FirstAssigner(FirstNode):
             if not _fits(kind, operation, given.value):
                 raise _unfit(data.assigned_variable_selector, kind, operation.value, given.value)
         for event in super()._run():
-            if isinstance(event, VariableUpdatedEvent) and _is_too_large(event.variable.value):
+            if not isinstance(event, VariableUpdatedEvent):
+                yield event
+                continue
+            value = event.variable.value
+            if _is_too_large(value):
                 raise _too_large(data.assigned_variable_selector)
-            yield event
+            yield VariableUpdatedEvent(variable=_written(event.variable, value))
 
 
 class SecondAssigner(SecondNode):
@@ -141,7 +162,7 @@ class SecondAssigner(SecondNode):
         if not _fits(variable.value_type, item.operation, value):
             raise _unfit(selector, variable.value_type, item.operation.value, value)
         changed = self._handle_item(variable=variable, operation=item.operation, value=value)
-        pool.add(variable.selector, variable.model_copy(update={"value": changed}))
+        pool.add(variable.selector, _written(variable, changed))
         return variable.selector
 
     def _handle_item(self, *, variable: Any, operation: Operation, value: Any) -> Any:

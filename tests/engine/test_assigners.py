@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from store import conversations
+from tests.engine import forms
 from tests.engine.conftest import Bench
 from tests.engine.graphs import code, document, edge, node, template
 from tests.engine.test_error_strategies import container
@@ -281,3 +282,18 @@ def test_a_variable_cannot_grow_beyond_its_limit(bench: Bench, case: str) -> Non
         error
         == "The variable conversation.v would be larger than it may be: 4194304 characters, or a number of 64 bits"
     )
+
+
+@pytest.mark.parametrize(
+    "step", [second("/=", 2), second("over-write", 0.5), first("over-write")], ids=["2 /=", "2", "1"]
+)
+def test_a_run_goes_on_after_a_form_though_a_whole_number_became_another(bench: Bench, step: dict[str, Any]) -> None:
+    flow = chat("number", 1, step, 0.5)
+    graph = flow["graph"]
+    graph["nodes"].append(forms.ask())
+    graph["edges"] = [one for one in graph["edges"] if one["source"] != "set"]
+    graph["edges"] += [edge("set", "review"), edge("review", "told", "approve")]
+    run = bench.start(bench.app(flow))
+    forms.answer(forms.token_of(bench.events(run)), comment="fine")
+    last = bench.events(run)[-1]["data"]
+    assert (last["error"], last["outputs"]["answer"]) == (None, "0.5")

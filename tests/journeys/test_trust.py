@@ -62,11 +62,9 @@ def test_a_position_that_is_no_event_id_is_refused(live: Live, chat: str, last: 
     assert [answer.status_code for answer in (by_header, by_query)] == [422, 422]
 
 
-def test_a_position_beyond_the_end_of_a_finished_run_ends_the_stream(live: Live, chat: str) -> None:
+def test_a_position_at_the_end_of_a_finished_run_ends_the_stream(live: Live, chat: str) -> None:
     events = run(live, live.ada, chat, {"inputs": {}, "query": "hello"})
-    task, last = events[0].data["task_id"], int(events[-1].id)
-    for position in (last, last + 1, 10**17):
-        assert attach(live, live.ada, chat, task, str(position)) == []
+    assert attach(live, live.ada, chat, events[0].data["task_id"], events[-1].id) == []
 
 
 TEXTS = [
