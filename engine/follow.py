@@ -50,9 +50,10 @@ async def batches(
             async for batch in _live(live.log, after, idle):
                 after = batch[-1][0] if batch else after
                 yield batch
-            if not live.log.halted or live.abandoned or not through_pauses:
+            if not live.log.halted or live.abandoned:
                 # Let go, not paused: whoever goes on with it may be another process, and this one may end.
                 return
+            # The row says whether it waits: somebody may have answered in this moment.
             continue
         over, batch = await asyncio.to_thread(_read, run_id, after, through_pauses)
         if batch:

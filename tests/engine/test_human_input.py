@@ -17,10 +17,10 @@ import pytest
 import store.clock
 from engine import runs
 from engine.forms import answering, showing
-from store import app_changes, conversations, forms
+from store import app_changes, checkpoints, conversations, forms
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
-from tests.engine.forms import ACTIONS, COMMENT, answer, ask, names, review, token_of, waiting
+from tests.engine.forms import ACTIONS, COMMENT, answer, ask, machine, names, review, token_of, waiting
 from tests.engine.graphs import document, edge, end, llm, node, template
 
 PAUSE = ["human_input_required review", "workflow_paused"]
@@ -103,6 +103,22 @@ def test_a_snapshot_leaves_out_the_pauses_that_are_over(bench: Bench, soon: Call
     assert not set(PAUSE) & set(told)
     assert told[0] == "workflow_started"
     assert told[-1] == "workflow_finished"
+
+
+def test_a_form_answered_in_the_moment_of_the_pause_does_not_end_the_stream(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause = checkpoints.pause
+
+    def answered_at_once(halt: checkpoints.Halt) -> str:
+        told = pause(halt)
+        if told == "paused":
+            answer(machine().place.links.token(waiting(halt.run_id)[0].id), comment="quick")
+        return told
+
+    monkeypatch.setattr(checkpoints, "pause", answered_at_once)
+    found = bench.events(bench.start(bench.app(review())))
+    assert found[-1]["data"]["outputs"]["comment"] == "quick"
 
 
 def test_a_reader_may_wait_through_the_pause(bench: Bench) -> None:
