@@ -80,3 +80,16 @@ def answer(message_id: str | None) -> str:
 def _turn(found: sql.Row) -> Turn:
     run_id, status, query, answer, error, created = found
     return Turn(run_id, status, query or "", answer or "", error, from_micros(created))
+
+
+@db.reads
+def files_of(app_id: str, subject: str, conversation_id: str) -> dict[str, tuple[dict[str, Any], ...]]:
+    """The values of what was attached to the questions of a conversation, by the ids of its messages."""
+    found = sql.rows(
+        "SELECT message_id, files FROM runs"
+        " WHERE app_id = ? AND subject = ? AND conversation_id = ? AND files IS NOT NULL",
+        app_id,
+        subject,
+        conversation_id,
+    )
+    return {message_id: tuple(json.loads(files)) for message_id, files in found}

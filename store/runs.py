@@ -3,13 +3,12 @@
 # ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from store import db, sql
 from store.caller import Caller
-from store.clock import current_ids, from_micros, now_micros, to_micros
+from store.clock import current_ids, from_micros, now_micros
 from store.run_row import COLUMNS, ENDINGS, MOVES, run_of
 from store.run_row import Run as Run
 
@@ -126,46 +125,6 @@ def begun(run_id: str) -> Run:
     return found
 
 
-@db.reads
-def ahead_of(run: Run) -> int:
-    """How many earlier runs of the same conversation are queued or running; one that waits for a person is not
-    counted.
-    """
-    return _unfinished(run.app_id, run.conversation_id, to_micros(run.created_at), run.id)
-
-
-@db.reads
-def files_of(app_id: str, subject: str, conversation_id: str) -> dict[str, tuple[dict[str, Any], ...]]:
-    """The values of what was attached to the questions of a conversation, by the ids of its messages."""
-    found = sql.rows(
-        "SELECT message_id, files FROM runs"
-        " WHERE app_id = ? AND subject = ? AND conversation_id = ? AND files IS NOT NULL",
-        app_id,
-        subject,
-        conversation_id,
-    )
-    return {message_id: tuple(json.loads(files)) for message_id, files in found}
-
-
-@db.reads
-def unfinished_of(app_id: str, conversation_id: str) -> int:
-    """How many runs of a conversation are queued or running now."""
-    return _unfinished(app_id, conversation_id, None, "")
-
-
-def _unfinished(app_id: str, conversation_id: str | None, before: int | None, run_id: str) -> int:
-    statement = (
-        "SELECT COUNT(*) FROM runs WHERE status IN ('queued', 'running') AND finished_at IS NULL"
-        " AND app_id = ? AND conversation_id = ?"
-    )
-    values: list[object] = [app_id, conversation_id]
-    if before is not None:
-        statement += " AND (created_at < ? OR (created_at = ? AND id < ?))"
-        values += [before, before, run_id]
-    found = sql.row(statement, *values)
-    return int(found[0]) if found else 0
-
-
 @db.writes
 def begin(run_id: str, worker: str | None = None) -> bool:
     """queued or paused → running; False if it was not waiting (stopped meanwhile, or begun elsewhere).
@@ -246,21 +205,6 @@ def stop_requested(run_id: str) -> bool:
     """True when somebody asked this run to stop."""
     found = sql.row("SELECT stop_requested FROM runs WHERE id = ?", run_id)
     return bool(found and found[0])
-
-
-@db.reads
-def active_count(app_id: str) -> int:
-    """How many runs of an app are queued or running now."""
-    unfinished = "status IN ('queued', 'running') AND finished_at IS NULL"
-    found = sql.row(f"SELECT COUNT(*) FROM runs WHERE app_id = ? AND {unfinished}", app_id)
-    return int(found[0]) if found else 0
-
-
-@db.writes
-def has_room(app_id: str, most: int) -> bool:
-    """Whether an app may have one more run at work; in the transaction that begins it, for no other begins one then."""
-    sql.serialise(f"runs of {app_id}")
-    return active_count(app_id) < most
 
 
 def _get(run_id: str) -> Run | None:

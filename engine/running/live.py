@@ -11,17 +11,16 @@ from typing import Any
 import orjson
 
 from engine.events.failures import INTERNAL
-from engine.events.jsonable import jsonable
 from engine.events.log import EventLog
 from engine.events.masking import secrets_of
 from engine.events.payloads import Payloads
 from engine.events.said import Said
-from engine.events.speech import spoken
 from engine.events.wire import Wire
 from engine.events.writer import Writer
-from engine.files.run_files import RunFiles, shown
+from engine.files.run_files import RunFiles
 from engine.knowledge.citations import Citations
 from engine.models.meter import Meter
+from engine.running import ending
 from engine.running.cancel import CancelToken
 from engine.running.context import RunContext
 from engine.running.outcome import Carried, Outcome, Progress
@@ -189,10 +188,10 @@ class LiveRun:
             self.begin()
             self._tell_kept()
             self.ended.set()
-            outcome = self._outcome(status, error, outputs)
+            outcome = ending.outcome(self, status, error, outputs)
             if outcome.error is None and self.told + len(self._text(outcome.outputs)) > self._max_bytes:
-                outcome = self._outcome("failed", self._too_much, {})
-            last = self._last_events(outcome)
+                outcome = ending.outcome(self, "failed", self._too_much, {})
+            last = ending.events(self, outcome, speaks=self._speaks, at=self._now())
             texts = [self._text(payload) for payload in last]
             if not self.log.finish(texts, lambda first, batch: self._record(self.context, outcome, first, batch)):
                 self._writer.mark(self.log)
@@ -213,46 +212,3 @@ class LiveRun:
         self.told += len(text)
         self.log.append(text)
         self._writer.mark(self.log)
-
-    def _outcome(self, status: str, error: str | None, outputs: Mapping[str, Any] | None) -> Outcome:
-        steps, exceptions = 0, 0
-        if self.progress is not None:
-            steps, exceptions = self.progress.figures()
-            outputs = self.progress.outputs() if outputs is None else outputs
-        answer = self.answer
-        found = jsonable(dict(outputs or {}))
-        if self.context.is_chat and status not in ("succeeded", "partial-succeeded") and answer:
-            found = {"answer": answer, "files": []}
-        elif self.said.replaced:
-            found["answer"] = answer
-        if self.made:
-            found["files"] = self.made
-        # What is stored is as clean as what was sent: an answer comes back as a later turn's history.
-        found, error, answer, resources = self.clean([found, error, answer, self.citations.shown()])
-        figures = (steps, exceptions, self.meter.total())
-        return Outcome(status, found, error, self.elapsed, *figures, answer, resources)
-
-    def _last_events(self, outcome: Outcome) -> list[dict[str, Any]]:
-        events: list[dict[str, Any]] = []
-        if self.progress is not None:
-            closing = "stopped" if outcome.status == "stopped" else "failed"
-            events += self.progress.close_open(closing, outcome.error)
-        if not self.context.is_flow and outcome.status == "failed":
-            return [*events, self.payloads.error(self.cause.code, self.cause.status, outcome.error or "")]
-        if self._speaks and outcome.status in ("succeeded", "partial-succeeded"):
-            events += self.payloads.speech(spoken(outcome.answer))
-        if self.context.is_chat:
-            events.append(self.payloads.message_end(outcome.usage, shown(outcome.outputs), outcome.resources))
-        if not self.context.is_flow:
-            return events
-        finished = self.payloads.workflow_finished(
-            status=outcome.status,
-            outputs=outcome.outputs,
-            error=outcome.error,
-            elapsed=outcome.elapsed,
-            tokens=outcome.tokens,
-            steps=outcome.steps,
-            exceptions=outcome.exceptions,
-            finished_at=self._now(),
-        )
-        return [*events, finished]

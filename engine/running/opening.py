@@ -14,7 +14,7 @@ from engine.inputs.checks import Plan
 from engine.running.context import RunContext, Turn
 from engine.running.outcome import Outcome
 from engine.running.sealing import Sealer
-from store import accounts, apps, conversations, db, events, idempotency
+from store import accounts, apps, conversations, db, events, idempotency, run_counts, run_lists
 from store import runs as rows
 from store.app_row import App
 from store.caller import Caller
@@ -42,14 +42,14 @@ def open_run(
     """
     if claim is not None and (begun := idempotency.run_of(claim)):
         return None, rows.begun(begun)
-    if most and not rows.has_room(app.id, most):
+    if most and not run_counts.has_room(app.id, most):
         told = f"This app has {most} runs at work, which is as many as it may have; wait until one has ended."
         raise Refusal("too_many_requests", told, headers={"Retry-After": "5"})
     conversation, message_id = plan.conversation, None
     if app.mode != "workflow":
         if conversation is None:
             conversation = conversations.open(app.id, caller, plan.inputs, _name(plan.query or "", plan.auto_name))
-        elif rows.unfinished_of(app.id, conversation.id) >= MOST_WAITING:
+        elif run_counts.unfinished_of(app.id, conversation.id) >= MOST_WAITING:
             raise Refusal(
                 "too_many_requests",
                 f"{MOST_WAITING} questions of this conversation are being answered or wait; wait for an answer first.",
@@ -137,7 +137,7 @@ def with_conversation(context: RunContext, sealer: Sealer) -> RunContext:
     if conversation_id is None:
         return context
     history = conversations.history(conversation_id, before=message_id)
-    files = rows.files_of(context.app_id, context.caller.subject, conversation_id) if history else {}
+    files = run_lists.files_of(context.app_id, context.caller.subject, conversation_id) if history else {}
     return replace(
         context,
         conversation_values=values_of(conversation_id, sealer),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from engine.running.live import LiveRun
+from store import run_counts
 from store import runs as rows
 
 
@@ -26,7 +27,7 @@ class Turns:
     def has_come(self, live: LiveRun) -> bool:
         """Whether it is a run's turn; if not, it is kept until then."""
         row = rows.for_worker(live.context.run_id) if live.context.continues else None
-        if row is None or not rows.ahead_of(row):
+        if row is None or not run_counts.ahead_of(row):
             return True
         with self._lock:
             self._waiting[row.id] = live, row
@@ -39,7 +40,7 @@ class Turns:
         for live, row in waiting:
             if conversation_id not in (None, row.conversation_id):
                 continue
-            if live.ended.is_set() or not rows.ahead_of(row):
+            if live.ended.is_set() or not run_counts.ahead_of(row):
                 with self._lock:
                     mine = self._waiting.pop(row.id, None)
                 if mine is not None:

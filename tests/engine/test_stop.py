@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from engine import runs
-from store import conversations
+from store import conversations, run_counts
 from store import events as stored
-from store import runs as rows
 from store.refusal import Refusal
 from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, node, template
 from tests.engine.web_server import listening
@@ -169,7 +168,7 @@ def test_a_closing_server_begins_no_run_and_stores_none(bench: Any) -> None:
     with pytest.raises(Refusal) as caught:
         bench.start(app)
     assert (caught.value.code, caught.value.headers) == ("service_unavailable", {"Retry-After": "5"})
-    assert rows.active_count(app.id) == 0
+    assert run_counts.active_count(app.id) == 0
 
 
 def test_who_asks_for_the_end_while_it_is_under_way_waits_for_it(bench: Any, soon: Callable[..., Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from store import db, idempotency, runs
+from store import db, idempotency, run_counts, runs
 from store.caller import Caller
 from store.refusal import Refusal
 from tests.doubles import FakeClock
@@ -38,7 +38,7 @@ def test_of_fifty_at_once_one_begins_the_run_that_all_get(world: World) -> None:
     version = world.app.published_id or ""
     found = race(*[lambda: begin(world.owner_caller, world.app.id, version, claim)] * 50)
     assert len(set(map(str, found))) == 1, found
-    assert runs.active_count(world.app.id) == 1
+    assert run_counts.active_count(world.app.id) == 1
 
 
 def test_a_key_is_forgotten_after_a_day(world: World, clock: FakeClock) -> None:

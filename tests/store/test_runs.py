@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pony.orm import IntegrityError
 
-from store import audit, conversations, events, leases, runs
+from store import audit, conversations, events, leases, run_counts, runs
 from store.db import writes
 from store.run_row import ENDINGS
 from store.sql import change
@@ -106,7 +106,7 @@ def test_what_nobody_executes_after_a_restart_is_found(world: World) -> None:
     runs.pause(paused.id)
     runs.finish(ended.id, "stopped")
     assert [run.id for run in leases.lapsed()] == [queued.id, running.id]
-    assert runs.active_count(world.app.id) == 2
+    assert run_counts.active_count(world.app.id) == 2
 
 
 def test_events_are_read_by_cursor(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store import conversations, runs, tools
+from store import conversations, run_counts, runs, tools
 from tests.world import World
 
 DEFINITION = {"title": "T", "server": "https://x.example", "auth": {"kind": "none", "name": ""}, "operations": []}
@@ -45,8 +45,8 @@ def test_a_run_waits_for_the_earlier_ones_of_its_conversation_alone(world: World
     there = conversations.open(world.chat.id, world.owner_caller, {}, "there").id
     (first, first_message), (second, second_message) = ask(world, here), ask(world, here)
     other, _ = ask(world, there)
-    assert [runs.ahead_of(run) for run in (first, second, other)] == [0, 1, 0]
-    assert runs.unfinished_of(world.chat.id, here) == 2
+    assert [run_counts.ahead_of(run) for run in (first, second, other)] == [0, 1, 0]
+    assert run_counts.unfinished_of(world.chat.id, here) == 2
     assert runs.first_of(world.owner_caller, world.chat.id, here) == first
     assert runs.first_of(world.other_caller, world.chat.id, here) is None
     assert [turn.id for turn in conversations.history(here, before=second_message)] == [first_message]
@@ -55,4 +55,4 @@ def test_a_run_waits_for_the_earlier_ones_of_its_conversation_alone(world: World
     # One that waits for a person does not hold up the next question.
     assert runs.begin(first.id)
     assert runs.pause(first.id)
-    assert runs.ahead_of(second) == 0
+    assert run_counts.ahead_of(second) == 0
