@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -35,15 +36,17 @@ def first(mode: str, source: list[str] = MADE) -> dict[str, Any]:
 
 def chat(kind: str, value: Any, step: dict[str, Any], made: Any = None) -> dict[str, Any]:
     """A chat with one variable that each turn writes once; it answers the variable as JSON."""
-    text = f"import json\ndef main(): return {{'r': json.loads({json.dumps(made)!r})}}"
     types: dict[type, str] = {str: "string", int: "number", float: "number", bool: "boolean", dict: "object"}
-    declared = types.get(type(made)) or f"array[{types[type(made[0])]}]" if made is not None else "string"
-    make = code("made", text if made is not None else "def main(): return {'r': ''}", r=declared)
+    before = []
+    if made is not None:
+        text = f"import json\ndef main(): return {{'r': json.loads({json.dumps(made)!r})}}"
+        declared = types.get(type(made)) or f"array[{types[type(made[0])]}]"
+        before = [code("made", text, r=declared)]
     nodes = [
-        node("start", "start", variables=[]), make, step, template("told", "{{ v | tojson }}", v=V),
+        node("start", "start", variables=[]), *before, step, template("told", "{{ v | tojson }}", v=V),
         node("answer", "answer", answer="{{#told.output#}}"),
     ]  # fmt: skip
-    edges = [edge("start", "made"), edge("made", "set"), edge("set", "told"), edge("told", "answer")]
+    edges = [edge(one["id"], after["id"]) for one, after in itertools.pairwise(nodes)]
     variable = {"name": "v", "value_type": kind, "value": value}
     return document(nodes, edges, "advanced-chat", conversation_variables=[variable])
 
@@ -131,7 +134,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], Any, str]] = [
     ("string", "a", first("over-write", ["gone", "r"]), None, "Variable gone.r not found"),
     ("string", "a", second("set", "b", variable_selector=["sys", "query"]), None, "variable sys.query cannot be written"
      ": only those of the conversation and of loops can"),
-    ("string", "a", second("set", "b", variable_selector=MADE), None, "variable made.r cannot be written"
+    ("string", "a", second("set", "b", variable_selector=MADE), "c", "variable made.r cannot be written"
      ": only those of the conversation and of loops can"),
 ]  # fmt: skip
 
