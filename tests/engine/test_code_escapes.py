@@ -20,7 +20,7 @@ from tests.engine.unfenced import unfenced_python
 
 MEMORY, ANSWER = 256 * 1024 * 1024, 1 << 20
 # A piece of code that is to end by another limit has all the time that it may need on a busy machine.
-SECONDS, PATIENT_SECONDS = 1, 60
+SECONDS, PATIENT_SECONDS = 0.5, 60
 CANARY = "canary-5f2e"
 NO_ACCESS = "PermissionError: Code has no access to files, the network or other processes"
 CRASHED = "The code ended without an answer: it crashed, ended its process, or needed more memory than it may use"
@@ -44,7 +44,7 @@ def pool() -> Iterator[SandboxPool]:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[SandboxPool]:
-    """Where it has a second."""
+    """Where it has half a second."""
     yield from opened(SECONDS)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine import runs
+from engine.running import loading
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, ask, token_of
@@ -53,6 +54,7 @@ def test_a_run_over_its_time_fails_with_the_limit_named(bench: Bench, configure:
 
 
 def test_the_time_before_a_pause_counts_and_the_waiting_does_not(bench: Bench, configure: Any) -> None:
+    loading.execution()  # to import the engine would take of the time before the pause
     configure(max_execution_seconds=2)
     slow = llm("slow", "x", first_delay_ms=1100)
     definition = asking(slow)

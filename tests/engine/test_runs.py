@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -163,9 +164,9 @@ def test_a_reader_cut_at_any_event_continues_exactly_after_it(bench: Any) -> Non
         assert whole[:cut] + bench.numbered(run, after=cut) == whole
 
 
-def test_a_reader_that_comes_late_to_a_live_run_misses_nothing(bench: Any) -> None:
-    run = bench.start(bench.app(chat_document(chunks=30, delay_ms=10)))
-    time.sleep(0.15)
+def test_a_reader_that_comes_late_to_a_live_run_misses_nothing(bench: Any, soon: Callable[..., Any]) -> None:
+    run = bench.start(bench.app(chat_document(chunks=20, delay_ms=50)))
+    soon(lambda: stored_events.last_seq(run.id) >= 5)
     late, early = bench.numbered(run, after=None), bench.numbered(run, after=0)
     assert late == early
 
