@@ -15,7 +15,7 @@ def _inner(kind: dict[str, Any], container: str, word: str) -> dict[str, Any]:
     return kind
 
 
-def story(mode: str) -> dict[str, Any]:
+def story(mode: str, delay_ms: int = 30) -> dict[str, Any]:
     """start → code → iteration over its list → loop → model → template → the end: each step takes some time."""
     numbers = {
         "code": "def main():\n    return {'items': ['a', 'b', 'c']}",
@@ -36,11 +36,11 @@ def story(mode: str) -> dict[str, Any]:
         node("code", "code", **numbers),
         each,
         node("each-start", "iteration-start", "each", iteration_id="each", isInIteration=True),
-        _inner(llm("say", "{{#each.item#}}", delay_ms=30, answer="{query}"), "each", "iteration"),
+        _inner(llm("say", "{{#each.item#}}", delay_ms=delay_ms, answer="{query}"), "each", "iteration"),
         again,
         node("again-start", "loop-start", "again", loop_id="again", isInLoop=True),
-        _inner(llm("round", "x", delay_ms=30), "again", "loop"),
-        llm("llm", "go", delay_ms=30, chunks=4),
+        _inner(llm("round", "x", delay_ms=delay_ms), "again", "loop"),
+        llm("llm", "go", delay_ms=delay_ms, chunks=4),
         template("join", "{{ a | join('-') }}", a=["each", "output"]),
     ]
     chain = ["start", "code", "each", "again", "llm", "join"]

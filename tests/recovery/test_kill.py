@@ -89,12 +89,13 @@ def test_a_question_that_waits_for_the_one_before_it_is_answered_after_it(
     site: MakeSite, number: signal.Signals
 ) -> None:
     made = site(DIFYSPEC_CHECKPOINT_SECONDS="0.01")
-    app_id, server = made.add(story("advanced-chat")), made.server()
+    # Slow enough to be at work still when the second question is asked of a busy machine.
+    app_id, server = made.add(story("advanced-chat", delay_ms=200)), made.server()
     server.start()
     opened = made.head(server, app_id, QUESTION, 1000)
     go_on = QUESTION | {"conversation_id": opened[0].data["conversation_id"]}
     first = Reader(made, server, app_id, go_on)
-    first.wait_for(20)
+    first.wait_for(10)
     second = Reader(made, server, app_id, go_on)
     (queued,) = made.wait_for(lambda: [run for run in made.at_work(app_id) if run.status == "queued"])
     server.end(number)
