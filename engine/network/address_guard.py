@@ -11,6 +11,7 @@ Resolver = Callable[[str, int], list[str]]
 # Where public addresses of IPv6 are, and what is none there although Python (the older, the more) takes it for one.
 _PUBLIC_V6 = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215: private, which only the newer Python says
 _NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("3fff::/20", "192.88.99.0/24")))
 
 
@@ -46,7 +47,7 @@ def broken_rule(address: str) -> str | None:
         ("loopback", ip.is_loopback),
         ("link-local", ip.is_link_local),
         ("multicast", ip.is_multicast),
-        ("private", ip.is_private),
+        ("private", ip.is_private or ip in _NAT64_LOCAL),
         ("reserved", ip.is_reserved or not ip.is_global or _outside(ip)),
     ):
         if hit:

@@ -210,9 +210,7 @@ class _Checker:
                 yield f"{name} is open already"
             self.open[name] = self.open.get(name, []) if beside else []
             yield from self._enters(name)
-            after = self.events[number + 1]
-            first = (after["event"], after["data"].get("node_id"), after["data"].get("index"))
-            if kind == "iteration" and not beside and first != ("iteration_next", name, 0):
+            if kind == "iteration" and not beside and not self._begins(name, self.events[number + 1]):
                 yield "iteration_next with index 0 does not follow"
         elif name not in self.open:
             yield f"{name} is not open"
@@ -224,6 +222,11 @@ class _Checker:
                 yield f"the rounds told are {told}"
         else:
             yield from self._container_done(kind, data, beside)
+
+    @staticmethod
+    def _begins(name: str, event: Event) -> bool:
+        """Whether an event is the first round of an iteration. That of another kind may have no data."""
+        return event["event"] == "iteration_next" and (event["data"]["node_id"], event["data"]["index"]) == (name, 0)
 
     def _container_done(self, kind: str, data: dict[str, Any], beside: bool) -> Iterator[str]:
         name = data["node_id"]

@@ -46,7 +46,7 @@ from tests.engine.web_server import listening
         ("fec0::1", "reserved"),
         ("3fff::1", "reserved"),
         ("4000::1", "reserved"),
-        ("64:ff9b:1::7f00:1", "reserved"),
+        ("64:ff9b:1::7f00:1", "private"),
         ("::7f00:1", "reserved"),
         ("192.88.99.1", "reserved"),
         ("nonsense", "unreadable"),
