@@ -6,13 +6,9 @@ import ipaddress
 import socket
 from collections.abc import Callable
 
-Resolver = Callable[[str, int], list[str]]
+from engine.network.special_addresses import Address, is_outside, is_translated, special, within
 
-# Where public addresses of IPv6 are, and what is none there although Python (the older, the more) takes it for one.
-_PUBLIC_V6 = ipaddress.ip_network("2000::/3")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215: private, which only the newer Python says
-_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("3fff::/20", "192.88.99.0/24")))
+Resolver = Callable[[str, int], list[str]]
 
 
 class AddressRefused(Exception):
@@ -32,33 +28,26 @@ def resolve(host: str, port: int) -> list[str]:
 def broken_rule(address: str) -> str | None:
     """Return the rule that forbids an address ("loopback", "private", …), or None for a public one."""
     try:
-        ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.split("%")[0])
+        ip: Address = ipaddress.ip_address(address.split("%")[0])
     except ValueError:
         return "unreadable"
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip in _NAT64:
-            return broken_rule(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-        # An IPv4 address can hide inside an IPv6 one (mapped, 6to4, Teredo): the inner one counts too.
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None and (rule := broken_rule(str(inner))):
+    if isinstance(ip, ipaddress.IPv6Address) and (inner := within(ip)) is not None:
+        # An address of IPv4 can hide inside: it counts too, and where the outer one only spells it, it alone does.
+        rule = broken_rule(str(inner))
+        if rule or is_translated(ip):
             return rule
     for rule, hit in (
         ("unspecified", ip.is_unspecified),
         ("loopback", ip.is_loopback),
         ("link-local", ip.is_link_local),
         ("multicast", ip.is_multicast),
-        ("private", ip.is_private or ip in _NAT64_LOCAL),
-        ("reserved", ip.is_reserved or not ip.is_global or _outside(ip)),
+        (found := special(ip) or "", bool(found)),
+        ("private", ip.is_private),
+        ("reserved", ip.is_reserved or not ip.is_global or is_outside(ip)),
     ):
         if hit:
             return rule
     return None
-
-
-def _outside(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(ip, ipaddress.IPv6Address) and ip not in _PUBLIC_V6:
-        return True
-    return any(ip in network for network in _NOT_PUBLIC)
 
 
 class AddressGuard:

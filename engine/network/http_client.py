@@ -15,6 +15,7 @@ import httpx
 from graphon.http import HttpClientMaxRetriesExceededError, HttpClientProtocol, HttpResponse
 
 from engine.network.address_guard import AddressGuard, AddressRefused
+from engine.network.redirects import followed
 from engine.network.sockets import KeptSockets
 from engine.network.unpacking import NotUnpacked, TooMuch, Unpacker
 from engine.running.cancel import Cancelled, CancelToken
@@ -171,7 +172,11 @@ class GuardedHttpClient(HttpClientProtocol):
                         reason_phrase=response.reason_phrase,
                         fallback_text=None,
                     )
-                request = response.next_request
+                following = followed(request, response.next_request)
+                if following is None:
+                    other = response.next_request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
+                    raise RequestRefused(f"The address redirects to '{other}', where the request's body is not sent")
+                request = following
             finally:
                 response.close()
             if time.monotonic() > deadline:

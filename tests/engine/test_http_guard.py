@@ -9,13 +9,14 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
 from engine.network.address_guard import AddressGuard, AddressRefused, broken_rule
 from engine.network.http_client import GuardedHttpClient
+from engine.network.redirects import within_origin
 from engine.running.cancel import Cancelled, CancelToken
 from tests.engine.web_server import listening
 
@@ -49,6 +50,34 @@ from tests.engine.web_server import listening
         ("64:ff9b:1::7f00:1", "private"),
         ("::7f00:1", "reserved"),
         ("192.88.99.1", "reserved"),
+        ("168.63.129.16", "cloud-internal"),
+        ("::ffff:168.63.129.16", "cloud-internal"),
+        ("2002:a83f:8110::", "cloud-internal"),
+        ("64:ff9b::a83f:8110", "cloud-internal"),
+        ("161.26.0.10", "cloud-internal"),
+        ("166.8.0.1", "cloud-internal"),
+        ("166.11.255.254", "cloud-internal"),
+        ("166.12.0.1", None),
+        ("100.100.100.200", "reserved"),
+        ("192.0.0.192", "reserved"),
+        ("192.0.0.9", "reserved"),
+        ("192.0.0.10", "reserved"),
+        ("192.31.196.1", "reserved"),
+        ("192.52.193.1", "reserved"),
+        ("192.175.48.1", "reserved"),
+        ("198.19.255.255", "reserved"),
+        ("169.254.170.2", "link-local"),
+        ("169.254.42.42", "link-local"),
+        ("fd00:ec2::254", "private"),
+        ("fd20:ce::254", "private"),
+        ("fd00:42::42", "private"),
+        ("2001:1::1", "reserved"),
+        ("2001:20::1", "reserved"),
+        ("2001:0:4136:e378:8000:63bf:80ff:fffe", "loopback"),
+        ("2606:4700::5efe:7f00:1", "loopback"),
+        ("2606:4700::200:5efe:a00:1", "private"),
+        ("2620:4f:8000::1", "reserved"),
+        ("5f00::1", "reserved"),
         ("nonsense", "unreadable"),
         ("93.184.216.34", None),
         ("2606:2800:220:1:248:1893:25c8:1946", None),
@@ -175,6 +204,105 @@ def test_a_response_that_cannot_be_unpacked_is_refused_with_the_reason(server: s
 
 def test_what_a_redirect_says_is_not_read(server: str) -> None:
     assert client(allow=True).get(f"{server}/to/{server}/", follow_redirects=True).text == '{"fine":true}'
+
+
+class Sent(NamedTuple):
+    """A request as a server saw it."""
+
+    method: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@pytest.fixture
+def two() -> Iterator[tuple[str, str, list[Sent]]]:
+    """Two servers that answer ``/STATUS/ADDRESS`` with a redirect, and what they were sent."""
+    seen: list[Sent] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            seen.append(Sent(self.command, {name.lower(): value for name, value in self.headers.items()}, body))
+            _, _, rest = self.path.partition("/")
+            status, _, address = rest.partition("/")
+            self.send_response(int(status or 200))
+            if address:
+                self.send_header("Location", address)
+            self.send_header("Set-Cookie", "theirs=1; Path=/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_POST = do_HEAD = answer
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with listening(Handler) as one, listening(Handler) as other:
+        yield one, other, seen
+
+
+KEYS = {
+    "X-API-Key": "planted", "Authorization": "Bearer planted", "Cookie": "c=planted", "Referer": "http://planted/",
+    "Proxy-Authorization": "planted", "Private-Token": "planted", "User-Agent": "mine", "Accept": "text/plain",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_header_of_its_author_follows_a_request_to_another_origin(two: Any, status: int) -> None:
+    one, other, seen = two
+    answer = client(allow=True).get(f"{one}/{status}/{other}/", headers=KEYS, follow_redirects=True)
+    assert (answer.status_code, len(seen)) == (200, 2)
+    assert "planted" in seen[0].headers["x-api-key"]
+    assert [name for name, value in seen[1].headers.items() if "planted" in value] == []
+    assert seen[1].headers["host"] == other.removeprefix("http://")
+    assert (seen[1].headers["user-agent"], seen[1].headers["accept"]) == ("mine", "text/plain")
+
+
+def test_what_was_taken_off_on_the_way_is_not_put_on_again_at_home(two: Any) -> None:
+    one, other, seen = two
+    client(allow=True).get(f"{one}/302/{other}/302/{one}/", headers=KEYS, follow_redirects=True)
+    assert [("x-api-key" in sent.headers) for sent in seen] == [True, False, False]
+
+
+def test_within_the_origin_a_request_keeps_its_headers_and_its_body(two: Any) -> None:
+    one, _, seen = two
+    client(allow=True).post(f"{one}/307//200", headers=KEYS, content=b"planted", follow_redirects=True)
+    assert [(sent.method, sent.headers["x-api-key"], sent.body) for sent in seen] == [
+        ("POST", "planted", b"planted")
+    ] * 2
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_body_is_not_sent_to_another_origin(two: Any, status: int) -> None:
+    one, other, seen = two
+    host = other.removeprefix("http://")
+    with pytest.raises(
+        httpx.RequestError, match=rf"^The address redirects to '{host}', where the request's body is not"
+    ):
+        client(allow=True).post(f"{one}/{status}/http://u:p@{host}/", json={"a": "planted"}, follow_redirects=True)
+    assert len(seen) == 1
+
+
+def test_a_password_in_an_address_stays_with_its_host(two: Any) -> None:
+    one, other, seen = two
+    client(allow=True).get(f"{one.replace('//', '//ada:planted@')}/302/{other}/", follow_redirects=True)
+    assert [("authorization" in sent.headers) for sent in seen] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://a.example/x", "https://a.example:443/y", True),
+        ("http://a.example/x", "https://a.example/x", True),
+        ("https://a.example/x", "http://a.example/x", False),
+        ("http://a.example:8080/", "https://a.example/", False),
+        ("https://a.example/", "https://a.example:8443/", False),
+        ("https://a.example/", "https://b.a.example/", False),
+        ("https://a.example/", "https://a.example.b/", False),
+    ],
+)
+def test_an_origin_is_a_scheme_a_host_and_a_port(one: str, other: str, same: bool) -> None:
+    assert within_origin(httpx.URL(one), httpx.URL(other)) is same
 
 
 def test_a_circle_of_redirects_ends(server: str) -> None:
