@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from argon2 import PasswordHasher
 
@@ -13,6 +14,7 @@ import store
 from store import accounts, db
 from tests import databases
 from tests.doubles import FakeClock, FakeIds
+from tests.waiting import HANG
 from tests.world import World, build
 
 FULL_EFFORT = accounts._hasher
@@ -49,6 +51,13 @@ def one_mapping() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(db, "bind", databases.bind_fresh(db.bind))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_clients() -> None:
+    """httpx gives up after five seconds unless told otherwise: on a busy machine that would be a clock."""
+    for kind in ("connect", "read", "write", "pool"):
+        setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, kind, HANG)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -23,6 +22,7 @@ from store import runs as rows
 from store.caller import Caller
 from tests import databases
 from tests.judge import wrong_with
+from tests.waiting import HANG, until
 
 _names = itertools.count(1)
 
@@ -65,7 +65,7 @@ class Bench:
         """Follow a run to its end, with the numbers; each event fits its schema in the contract."""
 
         async def collect() -> list[tuple[int, dict[str, Any]]]:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(HANG):
                 source = runs.follow(run.id, after=after, snapshot=snapshot)
                 return [(seq, json.loads(payload)) async for seq, payload in source]
 
@@ -134,17 +134,8 @@ def bench(configure: Callable[..., None]) -> Bench:
 
 @pytest.fixture
 def soon() -> Callable[[Callable[[], Any]], Any]:
-    """Wait until a condition holds, for ten seconds at most."""
-
-    def wait(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            if found := condition():
-                return found
-            time.sleep(0.01)
-        raise AssertionError("the condition did not come true")
-
-    return wait
+    """Wait until a condition holds."""
+    return until
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import ACTIONS, COMMENT, answer, ask, machine, names, review, token_of, waiting
 from tests.engine.graphs import document, edge, end, llm, node, template
+from tests.waiting import HANG
 
 PAUSE = ["human_input_required review", "workflow_paused"]
 
@@ -126,7 +127,7 @@ def test_a_reader_may_wait_through_the_pause(bench: Bench) -> None:
 
     async def whole() -> list[dict[str, Any]]:
         found = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG):
             async for _, payload in runs.follow(run.id, through_pauses=True):
                 found.append(json.loads(payload))
                 if found[-1]["event"] == "workflow_paused":
@@ -294,7 +295,7 @@ def test_a_form_out_of_time_takes_the_timeout_branch(bench: Bench, configure: An
     assert refused(token, comment="late").code == "human_input_form_expired"
 
     async def rest() -> list[dict[str, Any]]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG):
             return [json.loads(text) async for _, text in runs.follow(run.id, through_pauses=True)]
 
     events = asyncio.run(rest())
@@ -314,7 +315,7 @@ def test_no_form_waits_longer_than_the_server_allows(bench: Bench, configure: An
     assert refused(asked["data"]["form_token"], comment="late").code == "human_input_form_expired"
 
     async def rest() -> list[dict[str, Any]]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG):
             return [json.loads(text) async for _, text in runs.follow(run.id, through_pauses=True)]
 
     last = asyncio.run(rest())[-1]["data"]
@@ -394,7 +395,7 @@ def test_two_answers_at_the_same_time_are_both_taken(bench: Bench, attempt: int)
         list(pool.map(lambda name: answer(token_of(first, name), comment=name), ("one", "two")))
 
     async def rest() -> list[dict[str, Any]]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG):
             return [json.loads(text) async for _, text in runs.follow(run.id, through_pauses=True)]
 
     events = asyncio.run(rest())

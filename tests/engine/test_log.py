@@ -14,6 +14,7 @@ from engine.events.log import AT_ONCE, EventLog, Follower
 from engine.events.writer import Writer
 from store.events import Batch
 from tests.engine.graphs import chat_document
+from tests.waiting import HANG
 
 
 class Disk:
@@ -27,7 +28,7 @@ class Disk:
         self.open.set()
 
     def append(self, _run_id: str, first: int, payloads: list[str]) -> bool:
-        self.open.wait(10)
+        self.open.wait(HANG)
         if self.away:
             raise OSError("away")
         if first in self.held:
@@ -135,7 +136,7 @@ def test_a_reader_is_woken_by_the_write() -> None:
         log.append("a")
         assert not follower.event.is_set()
         await asyncio.to_thread(log.flush)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await follower.event.wait()
         return log.since(0)[0]
 
@@ -152,8 +153,8 @@ def test_an_end_that_comes_while_events_are_written_is_written_after_them() -> N
     ending = threading.Thread(target=log.finish, args=(["end"], lambda first, batch: disk.append("run", first, batch)))
     ending.start()
     disk.open.set()
-    writing.join(10)
-    ending.join(10)
+    writing.join(HANG)
+    ending.join(HANG)
     assert disk.held == {1: "a", 2: "end"}
     assert log.since(0) == ([(1, "a"), (2, "end")], True)
 
@@ -212,7 +213,7 @@ def test_nobody_streams_to_a_client_that_has_left(bench: Any) -> None:
             if b"node_started" in message.get("body", b""):
                 left.set()
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             await stream.response(run.id)({"type": "http"}, receive, send)
         return sent
 

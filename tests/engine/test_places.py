@@ -10,6 +10,7 @@ import pytest
 
 from engine.running.cancel import Cancelled, CancelToken
 from engine.running.places import Places
+from tests.waiting import HANG
 
 
 class Worker:
@@ -25,7 +26,7 @@ class Worker:
         try:
             with self._places.place(self.cancel):
                 self._order.append(self._name)
-                self.go.wait(10)
+                self.go.wait(HANG)
         except Cancelled:
             self.error = True
 

@@ -23,6 +23,7 @@ from store import runs as rows
 from store.refusal import Refusal
 from tests.engine.conftest import Bench, make_caller
 from tests.engine.graphs import chain_document, chat_document, document, edge, node, template
+from tests.waiting import HANG
 
 
 def refusal(bench: Any, app: Any, inputs: dict[str, Any] | None = None, **body: Any) -> Refusal:
@@ -205,7 +206,7 @@ def test_fifty_runs_started_at_once_each_tell_every_event_once(bench: Any) -> No
         return [item async for item in runs.follow(run.id)]
 
     async def all_of_them() -> list[list[tuple[int, str]]]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG):
             return await asyncio.gather(*(one(number) for number in range(50)))
 
     for events in asyncio.run(all_of_them()):

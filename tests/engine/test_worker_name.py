@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.running.worker_name import forget, is_gone, new_name
+from tests.waiting import HANG
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux says when a process began")
 
@@ -28,7 +29,7 @@ def test_a_worker_lives_as_long_as_its_process() -> None:
     name = process.stdout.readline().strip()
     assert not is_gone(name)
     process.stdin.close()
-    process.wait(10)
+    process.wait(HANG)
     process.stdout.close()
     assert is_gone(name)
 

@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.measure import free_port
+from tests.waiting import HANG, until
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
@@ -48,6 +49,11 @@ class Live:
     external: dict[str, str]
     environment: dict[str, str]
     pid: int
+
+    @property
+    def database(self) -> str:
+        """The file of the database."""
+        return self.environment["DATABASE_URL"].removeprefix("sqlite:///")
 
     def import_app(self, path: Path, owner: Person) -> str:
         """Import a definition with the command line, as an operator does; answers the app's id."""
@@ -129,16 +135,15 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield Live(base, base + "/openapi/v1", ada, bob, {"Authorization": f"Bearer {guest}"}, environment, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(HANG)
         log.close()
 
 
 def _wait(base: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        try:
-            httpx.get(base + "/openapi/v1/_health", timeout=2)
-            return
-        except httpx.HTTPError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
-    raise AssertionError("the server did not start: " + log.read_text())
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        with suppress(httpx.HTTPError):
+            return httpx.get(base + "/openapi/v1/_health").is_success
+        return False
+
+    until(answers, "an answer of the server")

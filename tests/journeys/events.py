@@ -42,7 +42,7 @@ def run(
 ) -> list[Event]:
     """Start a run and read its stream; ``key`` is the request's ``Idempotency-Key``."""
     headers = person.headers | ({"Idempotency-Key": key} if key else {})
-    with httpx.stream("POST", f"{live.api}/apps/{app_id}/run", json=body, headers=headers, timeout=30) as response:
+    with httpx.stream("POST", f"{live.api}/apps/{app_id}/run", json=body, headers=headers) as response:
         if response.status_code != 200:
             response.read()
             raise AssertionError(response.text)
@@ -53,7 +53,7 @@ def attach(live: Live, person: Person, app_id: str, task_id: str, last: str | No
     """Attach to a run again, after the event ``last``."""
     headers = person.headers | ({"Last-Event-ID": last} if last else {})
     with httpx.stream(
-        "GET", f"{live.api}/apps/{app_id}/tasks/{task_id}/events", headers=headers, params=query, timeout=30
+        "GET", f"{live.api}/apps/{app_id}/tasks/{task_id}/events", headers=headers, params=query
     ) as response:
         response.raise_for_status()
         return read(response)

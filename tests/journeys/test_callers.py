@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from tests.engine.graphs import chat_document, document, edge, end, node
 from tests.journeys.conftest import Live
 from tests.journeys.events import read
 from tests.judge import fair, wrong_with
+from tests.waiting import HANG
 
 STATUS = {
     "authorization_pending": 400, "app_unavailable": 400, "unauthorized": 401, "invalid_token": 401,
@@ -66,9 +66,9 @@ BODIES = {
 FILES = {"uploadFile": {"file": ("bees.txt", b"Bees dance.", "text/plain")}}
 GUEST, ISSUER, OTHER_ISSUER = "guest@partner.example", "https://login.partner.example", "https://login.other.example"
 QUICK = document([node("start", "start", variables=[]), end()], [edge("start", "end")])
-SLOW = chat_document(delay_ms=500, chunks=100)
+SLOW = chat_document(delay_ms=500, chunks=10_000)  # goes on for longer than any test
 # One for all calls, each on a connection of its own: making a client takes longer than most calls.
-CLIENT = httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+CLIENT = httpx.Client(timeout=HANG, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass
@@ -310,9 +310,7 @@ def test_whoever_is_turned_away_reads_no_further_and_the_run_goes_on(ground: Gro
             store.cookies.close(cookie)
         else:
             store.cookies.close_all(owner.id)
-        began = time.monotonic()
         rest = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
-    assert time.monotonic() - began < 15
     assert (rest[-1]["event"], rest[-1]["code"]) == ("error", "invalid_token")
     assert wrong_with(rest[-1]) == []
     found = store.runs.for_worker(first["workflow_run_id"])

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from bench.measure import free_port
 from server.commands import demo
 from tests.journeys.conftest import ROOT
+from tests.waiting import HANG, until
 
 DEMO = [sys.executable, "-c", "from server.cli import main; main()", "demo"]
 
@@ -49,22 +49,18 @@ def started(folder: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
         try:
-            give_up = time.monotonic() + 60
-            while "docs at" not in said.read_text():
-                assert process.poll() is None, said.read_text()
-                assert time.monotonic() < give_up, said.read_text()
-                time.sleep(0.05)
+            until(lambda: "docs at" in said.read_text(), "the demo's last line", process)
             yield said.read_text()
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(HANG) == 0
 
 
 def test_the_lines_of_the_demo_work_when_pasted(printed: str) -> None:
     lines = printed.partition("export TOKEN")[2].partition("\ndifyspec:")[0]
     script = "export TOKEN" + lines
     answers = subprocess.run(
-        ["bash", "-e", "-c", script], capture_output=True, text=True, timeout=60, check=True
+        ["bash", "-e", "-c", script], capture_output=True, text=True, timeout=HANG, check=True
     ).stdout
     assert '"subject_email":"owner@example.com"' in answers
     assert f'"total":{len(list((ROOT / "examples").glob("*.yml")))}' in answers

@@ -26,6 +26,7 @@ from tests.journeys.conftest import Live, Person
 from tests.journeys.events import Event, attach, run
 from tests.judge import VIEW, wrong_with
 from tests.recovery.site import Site
+from tests.waiting import HANG
 
 DECLARED = set(VIEW["components"]["schemas"]["RunEvent"]["discriminator"]["mapping"])
 SPEECH = {"text_to_speech": {"enabled": True, "autoPlay": "enabled", "voice": "", "language": ""}}
@@ -96,7 +97,7 @@ def answered(server: Server) -> list[dict[str, Any]]:
 def late(server: Server) -> list[dict[str, Any]]:
     """A form whose time is over: its hour is moved into the past, as the server would find it tomorrow."""
     app_id, asked = _asked(server)
-    with sqlite3.connect(server.folder / "restart.db", timeout=10) as database:
+    with sqlite3.connect(server.folder / "restart.db", timeout=HANG) as database:
         form_id = _required(asked)["form_id"]
         database.execute("UPDATE forms SET expires_at = created_at - 1 WHERE id = ?", (form_id,))
     return _followed(server, app_id, asked)

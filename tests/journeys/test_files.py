@@ -14,6 +14,7 @@ from tests.engine.graphs import document, edge, end, node
 from tests.journeys.conftest import Live
 from tests.journeys.events import read
 from tests.judge import fair
+from tests.waiting import whole
 
 MEGABYTE = 1024 * 1024
 
@@ -46,7 +47,7 @@ def test_a_document_is_uploaded_read_and_fetched_again(live: Live, reader: str) 
         )
     ).json()
     inputs = {"doc": {"transfer_method": "local_file", "upload_file_id": upload["id"]}}
-    with httpx.stream("POST", f"{url}/run", headers=live.ada.headers, json={"inputs": inputs}, timeout=60) as stream:
+    with httpx.stream("POST", f"{url}/run", headers=live.ada.headers, json={"inputs": inputs}) as stream:
         last = read(stream)[-1].data["data"]
     assert last["outputs"]["text"] == "Bees dance"
     found = fair(httpx.get(last["files"][0]["url"]))
@@ -74,9 +75,9 @@ def test_a_file_far_beyond_the_limit_is_refused_with_an_answer_that_arrives(
     content = body() if chunked else b"".join(body())  # type: ignore[call-overload]
     headers = {**live.ada.headers, "Content-Type": "multipart/form-data; boundary=b"}
     url = f"{live.api}/apps/{reader}/files/upload"
-    answer = fair(httpx.post(url, headers=headers, content=content, timeout=60))
+    answer = fair(httpx.post(url, headers=headers, content=content))
     assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
-    unknown = httpx.post(url, headers={**headers, "Authorization": "Bearer x"}, content=b"".join(body()), timeout=60)  # type: ignore[call-overload]
+    unknown = httpx.post(url, headers={**headers, "Authorization": "Bearer x"}, content=b"".join(body()))  # type: ignore[call-overload]
     assert (unknown.status_code, unknown.json()["code"]) == (401, "invalid_token")
 
 
@@ -98,7 +99,7 @@ def test_a_hundred_uploads_at_once_stay_small_in_memory(live: Live, reader: str)
             yield head
             for place in range(48):
                 if place == 46:  # all have sent nearly everything, nobody has finished
-                    await asyncio.wait_for(gate.wait(), 60)
+                    await whole(gate.wait())
                     peak = max(peak, resident(live.pid))
                 yield b"x" * 65536
             yield b"\r\n--b--\r\n"
@@ -108,7 +109,7 @@ def test_a_hundred_uploads_at_once_stay_small_in_memory(live: Live, reader: str)
 
     async def all_at_once() -> list[int]:
         limits = httpx.Limits(max_connections=100)
-        async with httpx.AsyncClient(timeout=90, limits=limits) as client:
+        async with httpx.AsyncClient(limits=limits) as client:
             return await asyncio.gather(*(one(client) for _ in range(100)))
 
     assert asyncio.run(all_at_once()) == [201] * 100

@@ -30,7 +30,7 @@ def run_id(events: list[Event]) -> str:
 
 def runs_of(live: Live, person: Person, app: str, key: str, body: dict[str, object]) -> httpx.Response:
     headers = person.headers | {"Idempotency-Key": key}
-    return httpx.post(f"{live.api}/apps/{app}/run", json=body, headers=headers, timeout=30)
+    return httpx.post(f"{live.api}/apps/{app}/run", json=body, headers=headers)
 
 
 def test_the_same_request_again_streams_the_run_it_began_and_begins_none(live: Live, chat: str, key: str) -> None:

@@ -59,9 +59,7 @@ def test_a_cut_stream_goes_on_where_it_was_cut_and_stop_ends_it(live: Live, app_
     url = f"{live.api}/apps/{app_id}/tasks/{task}"
     foreign = httpx.post(f"{url}/stop", headers=live.bob.headers)
     assert foreign.status_code == 404
-    with httpx.stream(
-        "GET", f"{url}/events", headers=live.ada.headers | {"Last-Event-ID": head[-1].id}, timeout=30
-    ) as stream:
+    with httpx.stream("GET", f"{url}/events", headers=live.ada.headers | {"Last-Event-ID": head[-1].id}) as stream:
         assert httpx.post(f"{url}/stop", headers=live.ada.headers).json() == {"result": "success"}
         tail = read(stream)
     ids = [int(event.id) for event in head + tail]
@@ -104,10 +102,10 @@ def test_an_external_person_goes_on_with_a_conversation_of_their_own(live: Live,
     live.operator("apps", "access", app_id, "public")
     try:
         url = f"{live.api}/apps/{app_id}/run"
-        with httpx.stream("POST", url, headers=live.external, json=body, timeout=30) as stream:
+        with httpx.stream("POST", url, headers=live.external, json=body) as stream:
             conversation = read(stream)[0].data["conversation_id"]
         going_on = body | {"conversation_id": conversation}
-        with httpx.stream("POST", url, headers=live.external, json=going_on, timeout=30) as stream:
+        with httpx.stream("POST", url, headers=live.external, json=going_on) as stream:
             assert {event.data["conversation_id"] for event in read(stream)} == {conversation}
         assert httpx.post(url, headers=live.ada.headers, json=going_on).status_code == 404
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 import store
 import store.device
 from tests.journeys.conftest import ROOT, Live
+from tests.waiting import HANG
 
 ADDRESS = "http://127.0.0.1:8000"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,7 +45,7 @@ def test_each_line_for_the_shell_does_what_its_page_says(live: Live, tmp_path: P
         command = line.replace(ADDRESS, live.base).replace("dc_…", device_code)
         done = subprocess.run(
             ["bash", "-c", command + " -w '\\n%{http_code}'"],
-            env={**live.environment, **given}, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
+            env={**live.environment, **given}, cwd=tmp_path, capture_output=True, text=True, timeout=HANG, check=True,
         )  # fmt: skip
         body, _, told = done.stdout.rpartition("\n")
         assert int(told) == status, f"{line}\n{body}"

@@ -68,7 +68,7 @@ def test_an_id_that_is_none_of_the_run_s_events_is_refused(live: Live, chatflow:
     for last, status in ((len(events), 200), (len(events) + 1, 422), (10**17, 422)):
         headers = live.ada.headers | ({"Last-Event-ID": str(last)} if where == "header" else {})
         params = {"last_event_id": str(last)} if where == "query" else {}
-        answer = httpx.get(url, headers=headers, params=params, timeout=30)
+        answer = httpx.get(url, headers=headers, params=params)
         assert (answer.status_code, last) == (status, last)
         assert status == 200 or "Last-Event-ID must be an id of this run's events" in answer.json()["message"]
 
@@ -86,7 +86,7 @@ def test_fifty_runs_started_at_once_miss_nothing(live: Live, chatflow: str) -> N
 
     async def all_of_them() -> list[list[tuple[str, dict[str, object]]]]:
         limits = httpx.Limits(max_connections=50)
-        async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(limits=limits) as client:
             return await asyncio.gather(*(one(client, number) for number in range(50)))
 
     streams = asyncio.run(all_of_them())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from pathlib import Path
 
@@ -20,23 +19,16 @@ def chat(live: Live) -> str:
     return live.import_app(ROOT / "examples" / "ask.yml", live.ada)
 
 
-def database(live: Live) -> str:
-    return live.environment["DATABASE_URL"].removeprefix("sqlite:///")
-
-
 def test_no_secret_rests_in_the_database_its_journal_or_the_log(live: Live, chat: str) -> None:
-    code = fair(
-        httpx.post(live.api + "/oauth/device/code", json={"client_id": "difyctl", "device_label": "x"}, timeout=30)
-    ).json()
+    code = fair(httpx.post(live.api + "/oauth/device/code", json={"client_id": "difyctl", "device_label": "x"})).json()
     fair(
         httpx.post(
             live.api + "/oauth/device/token",
             json={"client_id": "difyctl", "device_code": code["device_code"]},
-            timeout=30,
         )
     )
-    httpx.get(f"{live.api}/nowhere?access_token={live.ada.token}", headers=live.ada.headers, timeout=30)
-    httpx.post(live.base + "/signin", data={"email": live.ada.email, "password": "a wrong password"}, timeout=30)
+    httpx.get(f"{live.api}/nowhere?access_token={live.ada.token}", headers=live.ada.headers)
+    httpx.post(live.base + "/signin", data={"email": live.ada.email, "password": "a wrong password"})
     run(live, live.ada, chat, {"inputs": {}, "query": "hello"})
     secrets = {
         "a token": live.ada.token,
@@ -57,8 +49,8 @@ def test_no_secret_rests_in_the_database_its_journal_or_the_log(live: Live, chat
 def test_a_position_that_is_no_event_id_is_refused(live: Live, chat: str, last: str) -> None:
     task = run(live, live.ada, chat, {"inputs": {}, "query": "hello"})[0].data["task_id"]
     url = f"{live.api}/apps/{chat}/tasks/{task}/events"
-    by_header = fair(httpx.get(url, headers={**live.ada.headers, "Last-Event-ID": last.encode()}, timeout=30))
-    by_query = fair(httpx.get(url, headers=live.ada.headers, params={"last_event_id": last}, timeout=30))
+    by_header = fair(httpx.get(url, headers={**live.ada.headers, "Last-Event-ID": last.encode()}))
+    by_query = fair(httpx.get(url, headers=live.ada.headers, params={"last_event_id": last}))
     assert [answer.status_code for answer in (by_header, by_query)] == [422, 422]
 
 
@@ -84,22 +76,20 @@ def test_text_of_any_content_arrives_whole(live: Live, chat: str, text: str) -> 
 def test_text_that_is_no_unicode_is_refused(live: Live, chat: str) -> None:
     body = b'{"inputs": {}, "query": "\\ud800"}'
     headers = {**live.ada.headers, "Content-Type": "application/json"}
-    answer = fair(httpx.post(f"{live.api}/apps/{chat}/run", content=body, headers=headers, timeout=30))
+    answer = fair(httpx.post(f"{live.api}/apps/{chat}/run", content=body, headers=headers))
     assert answer.status_code in (400, 422)
 
 
 def test_while_the_database_is_locked_reading_goes_on_and_writing_is_asked_to_wait(live: Live) -> None:
-    other = sqlite3.connect(database(live), isolation_level=None)
+    other = sqlite3.connect(live.database, isolation_level=None)
     start = {"client_id": "difyctl", "device_label": str(uuid.uuid4())}
     other.execute("BEGIN IMMEDIATE")
     try:
-        began = time.monotonic()
-        assert fair(httpx.get(live.api + "/account", headers=live.ada.headers, timeout=30)).status_code == 200
-        refused = fair(httpx.post(live.api + "/oauth/device/code", json=start, timeout=30))
-        assert time.monotonic() - began < 25
+        assert fair(httpx.get(live.api + "/account", headers=live.ada.headers)).status_code == 200
+        refused = fair(httpx.post(live.api + "/oauth/device/code", json=start))
     finally:
         other.execute("ROLLBACK")
         other.close()
     assert (refused.status_code, refused.json()["code"]) == (503, "service_unavailable")
     assert int(refused.headers["retry-after"]) >= 1
-    assert fair(httpx.post(live.api + "/oauth/device/code", json=start, timeout=30)).status_code == 200
+    assert fair(httpx.post(live.api + "/oauth/device/code", json=start)).status_code == 200

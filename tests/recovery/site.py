@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from store.runs import Run
 from tests.journeys.conftest import PASSWORD, ROOT, Live, Person
 from tests.journeys.events import Event, attach, read
 from tests.services.conftest import POSTGRES, missing
+from tests.waiting import HANG, until
 
 _names = itertools.count(1)
 
@@ -52,14 +52,14 @@ class Server:
         """Start the process as a server and wait until it answers."""
         self.begin("serve", **settings)
         assert self.process is not None
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.HTTPError):
-                httpx.get(self.api + "/_health", timeout=2)
-                return
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.02)
-        raise AssertionError("the server did not start: " + self.log.read_text())
+        until(self._answers, "an answer of the server")
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(self.api + "/_health").is_success
+        return False
 
     def send(self, number: signal.Signals) -> None:
         """Send the process a signal."""
@@ -70,7 +70,7 @@ class Server:
         """End the process with a signal and wait for its end."""
         if self.process is not None and self.process.poll() is None:
             self.send(number)
-            self.process.wait(30)
+            self.process.wait(HANG)
 
 
 class Site:
@@ -134,12 +134,13 @@ class Site:
     def attach(self, server: Server, app_id: str, task_id: str, last: str | None, **query: str) -> list[Event]:
         """Follow a run after an event to its end, as a client does whose stream may be cut: it comes again."""
         found: list[Event] = []
-        for _ in range(20):
-            found += attach(self.live(server), self.ada, app_id, task_id, found[-1].id if found else last, **query)
-            if found and is_last(found[-1]):
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"the run does not end: {[e.data['event'] for e in found]}")
+
+        def ended() -> bool:
+            found.extend(attach(self.live(server), self.ada, app_id, task_id, found[-1].id if found else last, **query))
+            return bool(found) and is_last(found[-1])
+
+        until(ended, "the end of the run")
+        return found
 
     def whole(self, server: Server, app_id: str, head: list[Event]) -> list[Event]:
         """All events of a run whose first ones were seen."""
@@ -151,7 +152,7 @@ class Site:
     def stream(self, server: Server, app_id: str, body: dict[str, Any]) -> Iterator[httpx.Response]:
         """The answer of a run that was started."""
         url = f"{server.api}/apps/{app_id}/run"
-        with httpx.stream("POST", url, json=body, headers=self.ada.headers, timeout=30) as response:
+        with httpx.stream("POST", url, json=body, headers=self.ada.headers) as response:
             if response.status_code != 200:
                 raise AssertionError(response.read())
             yield response
@@ -163,13 +164,8 @@ class Site:
 
     @staticmethod
     def wait_for(condition: Callable[[], Any]) -> Any:
-        """Wait until something is there, for half a minute at most; out: what it is."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if found := condition():
-                return found
-            time.sleep(0.02)
-        raise AssertionError("the condition did not come true")
+        """Wait until something is there; out: what it is."""
+        return until(condition)
 
     def close(self) -> None:
         """End all processes."""

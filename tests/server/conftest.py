@@ -51,7 +51,7 @@ async def _stream() -> StreamingResponse:
     async def events() -> Any:
         for number in range(3):
             yield f"id: {number}\ndata: {{}}\n\n"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
 
     return StreamingResponse(events(), media_type="text/event-stream")
 

@@ -14,17 +14,15 @@ from engine import runs
 from server.app import create_app
 from server.settings import Settings
 from tests.server.conftest import CONTRACT, HANDLERS, settings_in
+from tests.waiting import until_async
 
 ended = threading.Event()
 
 
 async def _until_the_end() -> StreamingResponse:
-    import asyncio
-
     async def events() -> Any:
         yield "data: first\n\n"
-        while not ended.is_set():
-            await asyncio.sleep(0.02)
+        await until_async(ended.is_set, "the end")
         yield "data: last\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream")

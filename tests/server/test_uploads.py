@@ -301,7 +301,7 @@ def test_no_body_is_longer_than_the_largest_file_whatever_it_holds(ground: Groun
 def test_a_slow_body_is_cut_off(compiled: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     async def stalls() -> AsyncIterator[bytes]:
         yield part()
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     hasty = settings_in(compiled.settings.data_dir, body_timeout_seconds=0.2)
     ground = Ground(create_app(hasty, with_pages=False), compiled.world, compiled.settings)
