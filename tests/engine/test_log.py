@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine import runs, stream
+from engine import follow, runs, stream
 from engine.events.log import AT_ONCE, EventLog, Follower
 from engine.events.writer import Writer
 from store.events import Batch
@@ -141,6 +142,32 @@ def test_a_reader_is_woken_by_the_write() -> None:
         return log.since(0)[0]
 
     assert asyncio.run(read()) == [(1, "a")]
+
+
+def test_a_reader_is_woken_by_each_write_and_not_only_by_the_first() -> None:
+    log = EventLog("run", Disk().append)
+    machine: Any = SimpleNamespace(closed=False, live={"run": SimpleNamespace(log=log, abandoned=False)})
+    told: list[str] = []
+
+    async def read(given: asyncio.Event) -> None:
+        async for batch in follow.batches(machine, "run", 0, idle=3600, through_pauses=False):
+            told.extend(payload for _, payload in batch)
+            given.set()
+
+    async def write() -> None:
+        given = asyncio.Event()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            tasks.create_task(read(given))
+            for text in "abc":
+                await asyncio.sleep(0)  # the reader has taken what there was, and waits
+                log.append(text)
+                log.flush()
+                await given.wait()
+                given.clear()
+            log.finish([], lambda first, batch: True)
+
+    asyncio.run(write())
+    assert told == ["a", "b", "c"]
 
 
 def test_an_end_that_comes_while_events_are_written_is_written_after_them() -> None:

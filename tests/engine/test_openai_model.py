@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 from graphon.model_runtime.entities.message_entities import (
     AssistantPromptMessage,
@@ -34,6 +36,7 @@ from graphon.model_runtime.errors.invoke import (
 from engine import runs
 from engine.models.backend import Backend
 from engine.models.errors import KeyMissing, ModelMissing, QuotaSpent
+from engine.models.openai_errors import wait_of
 from engine.models.registry import adapter
 from engine.models.table import Choice, ModelTable, Rule
 from engine.running.cancel import Cancelled, CancelToken
@@ -322,6 +325,16 @@ def test_a_closed_port_is_told_and_the_address_is_not(caplog: pytest.LogCaptureF
 def test_a_refusal_for_now_is_tried_again_as_often_as_allowed(chat: ChatServer) -> None:
     assert ask(model(chat, "busy-twice", max_retries=2)).message.content == "Hello there"
     assert len(chat.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("7", 7), ("3600", 20), ("inf", 20), ("-1", 0), ("nan", 0), ("soon", 2), (None, 2)]
+)
+def test_it_waits_as_long_as_the_server_asks_but_not_for_ever(said: str | None, seconds: float) -> None:
+    answer = httpx2.Response(
+        503, headers={"Retry-After": said} if said else {}, request=httpx2.Request("POST", "http://m")
+    )
+    assert wait_of(openai.InternalServerError("busy", response=answer, body=None), 2) == seconds
 
 
 @pytest.mark.parametrize(("name", "times"), [("status-503", 3), ("status-400", 1), ("no-quota", 1), ("cut", 1)])

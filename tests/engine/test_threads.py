@@ -66,6 +66,15 @@ def test_a_free_thread_is_used_again_and_ends_when_it_is_idle_for_long(
     assert done.wait(HANG)
 
 
+def test_the_place_of_a_thread_that_ended_is_free_again(make: Callable[..., Threads], soon: Callable[..., Any]) -> None:
+    threads = make(1, 0.01)
+    for _ in range(3):
+        done = threading.Event()
+        threads.submit(done.set)
+        assert done.wait(10)
+        soon(lambda: not alive())
+
+
 def test_work_that_breaks_takes_no_thread_with_it(make: Callable[..., Threads]) -> None:
     threads, done = make(1), threading.Event()
     threads.submit(lambda: 1 / 0)

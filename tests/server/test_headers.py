@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from server.parts import API_LEVEL
@@ -18,6 +20,11 @@ def test_every_answer_is_safe_to_show(call: Client, path: str) -> None:
     assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert headers["x-version"] == API_LEVEL
     assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize("path", ["/health", f"/things/{uuid.UUID(int=1)}", "/me", "/nothing", "/raise/exception"])
+def test_no_cache_keeps_an_answer_or_an_error(call: Client, path: str) -> None:
+    assert call("GET", path).headers["cache-control"] == "no-store"
 
 
 def test_a_plain_request_id_is_echoed(call: Client) -> None:
