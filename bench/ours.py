@@ -16,6 +16,8 @@ def main() -> None:
     settings = load(
         database_url=f"sqlite:///{os.environ['BENCH_DATABASE']}",
         rate_limits=False,
+        max_streams_per_subject=0,
+        max_streams=0,
         access_log=False,
         log_level="error",
         port=int(sys.argv[1]),

@@ -29,6 +29,7 @@ from server.parts import Parts
 from server.request_id import RequestId
 from server.routing import Routing
 from server.shape_out import ShapeOut
+from server.streams import Streams
 
 FORM = re.compile(r"/form/([^/]{1,255})")
 UPLOAD_FRAME = 64 * 1024  # bytes of an upload that are not its file: boundaries and headers
@@ -103,6 +104,14 @@ def _may(parts: Parts) -> Any:
     return partial(May, demands={name: demand for name, demand in found.items() if demand is not None})
 
 
+def _streams(parts: Parts) -> Any:
+    streaming = [name for name, operation in parts.blueprint.operations.items() if "x-stream" in operation.raw]
+    settings = parts.settings
+    return partial(
+        Streams, operations=streaming, per_subject=settings.max_streams_per_subject, most=settings.max_streams
+    )
+
+
 def _shape_in(parts: Parts, operation: OperationObject) -> ShapeIn:
     upload = None
     if operation.takes_file:
@@ -135,6 +144,7 @@ JOURNEY: tuple[Stop, ...] = (
     Stop("who", _who, "bearer or page cookie to Caller", "401 with WWW-Authenticate, 403 csrf_failed"),
     Stop("share", _share, "the operation's rate limit by account", "429 with Retry-After and RateLimit-*"),
     Stop("may", _may, "the operation's scope and kinds of token", "403"),
+    Stop("streams", _streams, "a place for an open stream, by subject and in all", "429 and 503 with Retry-After"),
     Stop(
         "shape in",
         _shape_in,

@@ -53,6 +53,12 @@ class SettingTable(BaseSettings):
     known_client_ids: Words = Field(["difyctl", "difyspec"], description="clients that may start a sign-in")
     rate_limits: bool = Field(True, description="false switches every rate limit off")
     rate_limit_per_token: int = Field(60, ge=0, le=1_000_000, description="requests a minute per token; 0: none")
+    max_streams_per_subject: int = Field(
+        200, ge=0, le=1_000_000, description="streams of one person open on a server; the next is 429; 0: no limit"
+    )
+    max_streams: int = Field(
+        2000, ge=0, le=1_000_000, description="streams open on a server; the next is 503; 0: no limit"
+    )
     trusted_proxies: Networks = Field([], description="networks whose X-Forwarded-For is believed")
     cors_allow_origins: Origins = Field([], description="origins of browser apps that may call the API")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="largest request body in bytes")

@@ -13,7 +13,7 @@ from tests.server.conftest import CONTRACT, HANDLERS, Client, MakeClient, settin
 
 NAMES = [
     "body gate", "request id", "headers", "errors", "outside", "route", "limit", "who", "share", "may",
-    "shape in", "do", "shape out",
+    "streams", "shape in", "do", "shape out",
 ]  # fmt: skip
 
 
