@@ -18,6 +18,8 @@ def main() -> None:
         rate_limits=False,
         max_streams_per_subject=0,
         max_streams=0,
+        max_runs_per_app=0,
+        max_runs_per_subject=0,
         access_log=False,
         log_level="error",
         port=int(sys.argv[1]),

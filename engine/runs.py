@@ -25,7 +25,7 @@ from engine.running import loading, recovery, unattended
 from engine.running.keeper import Keeper
 from engine.running.live import STOPPED
 from engine.running.machine import Machine
-from engine.running.opening import open_run
+from engine.running.opening import Most, open_run
 from engine.running.worker_name import is_gone
 from store import apps, idempotency
 from store import runs as rows
@@ -103,9 +103,8 @@ def start(
     refuse_when_closing()
     planned = plan(app, version, caller, body)
     planned = replace(planned, document=author_secrets.opened(planned.document, chosen.place.sealer))
-    context, row = open_run(
-        app, caller, planned, chosen.holder, chosen.config.lease_seconds, claim, chosen.config.max_runs_per_app
-    )
+    most = Most(chosen.config.max_runs_per_subject, chosen.config.max_runs_per_app)
+    context, row = open_run(app, caller, planned, chosen.holder, chosen.config.lease_seconds, claim, most)
     if context is not None:
         chosen.start(context)
     return row

@@ -51,6 +51,7 @@ def resources(settings: Settings) -> Iterator[None]:
                 allowed_hosts=frozenset(settings.allowed_outbound_hosts),
                 max_concurrent_runs=settings.max_concurrent_runs,
                 max_runs_per_app=settings.max_runs_per_app,
+                max_runs_per_subject=settings.max_runs_per_subject,
                 models=settings.model_table(),
                 secret_key=settings.secret(),
                 tool_credentials=settings.credentials_of_tools(),

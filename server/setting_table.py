@@ -111,7 +111,10 @@ class SettingTable(BaseSettings):
         128, ge=0, le=10_000, description="runs executed at the same time; 0: `difyspec worker` executes them"
     )
     max_runs_per_app: int = Field(
-        0, ge=0, le=10_000, description="runs of one app at the same time, on all servers; the next is 429; 0: no limit"
+        1000, ge=0, le=100_000, description="runs of one app queued or at work, on all servers; the next is 429; 0: any"
+    )
+    max_runs_per_subject: int = Field(
+        100, ge=0, le=100_000, description="runs of one caller queued or at work, like that of one app; 0: any"
     )
     models_file: ModelsFile = Field(None, description="table of models (docs/models.md); empty: echo answers for all")
     default_model: DefaultModel = Field(

@@ -34,27 +34,24 @@ def renew(worker: str, run_ids: Collection[str], seconds: float) -> int:
 
 
 @db.reads
-def lapsed() -> list[Run]:
-    """Queued and running runs that no worker's lease covers any more; oldest first."""
-    return unfinished("AND (worker = '' OR lease_until < ?)", now_micros())
+def lapsed(gone: Collection[str] = ()) -> list[Run]:
+    """Queued and running runs that no worker's lease covers any more, and those of workers that are ``gone``; in turns
+    of their subjects.
+    """
+    named = f" OR worker IN ({', '.join('?' for _ in gone)})" if gone else ""
+    return unfinished(f"worker = '' OR lease_until < ?{named}", now_micros(), *gone)
 
 
 @db.reads
 def free(count: int) -> list[Run]:
-    """Queued and running runs that nobody holds, the ``count`` oldest."""
-    return unfinished("AND worker = ''", most=count)
+    """Queued and running runs that nobody holds: the ``count`` whose turn is next among their subjects'."""
+    return unfinished("worker = ''", most=count)
 
 
 @db.reads
 def workers() -> set[str]:
     """The names of all that hold queued or running runs."""
     return {str(row[0]) for row in sql.rows(f"SELECT DISTINCT worker FROM runs WHERE {_UNFINISHED}")}
-
-
-@db.reads
-def of(worker: str) -> list[Run]:
-    """The queued and running runs of a worker; oldest first."""
-    return unfinished("AND worker = ?", worker)
 
 
 @db.writes

@@ -1,4 +1,6 @@
-"""How many runs of a conversation or an app are at work: whose turn it is, and whether there is room for another."""
+"""How many runs of a conversation, a caller or an app are at work: whose turn it is, and whether there is room for
+another.
+"""
 
 # ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
 from __future__ import annotations
@@ -36,6 +38,14 @@ def has_room(app_id: str, most: int) -> bool:
     """Whether an app may have one more run at work; in the transaction that begins it, for no other begins one then."""
     sql.serialise(f"runs of {app_id}")
     return active_count(app_id) < most
+
+
+@db.writes
+def subject_has_room(subject: str, most: int) -> bool:
+    """The same of a caller's subject, whatever apps it runs."""
+    sql.serialise(f"runs of {subject}")
+    found = sql.row(f"SELECT COUNT(*) FROM runs WHERE subject = ? AND {_AT_WORK}", subject)
+    return bool(found and found[0] < most)
 
 
 def _unfinished(app_id: str, conversation_id: str | None, before: int | None, run_id: str) -> int:

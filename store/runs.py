@@ -217,9 +217,18 @@ def one(run_id: str) -> Run | None:
 
 
 def unfinished(condition: str, *values: object, most: int = 1000) -> list[Run]:
-    """Queued and running runs that meet a condition, the ``most`` oldest, within the caller's transaction."""
+    """At most ``most`` of the queued and running runs that meet a condition, within the caller's transaction.
+
+    They come in turns: the oldest of each subject, then the second of each, and so on. A subject's other runs that a
+    worker holds count as turns that it has had.
+    """
+    at_work = "status IN ('queued', 'running') AND finished_at IS NULL"
     statement = (
-        f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running') AND finished_at IS NULL {condition}"
-        " ORDER BY created_at, id LIMIT ?"
+        f"SELECT {COLUMNS} FROM runs JOIN (SELECT id AS chosen, COALESCE(held, 0)"
+        " + ROW_NUMBER() OVER (PARTITION BY subject ORDER BY created_at, id) AS turn"
+        " FROM runs LEFT JOIN (SELECT subject AS holder, COUNT(*) AS held FROM runs"
+        f" WHERE {at_work} AND worker <> '' AND NOT ({condition}) GROUP BY subject) AS others ON holder = subject"
+        f" WHERE {at_work} AND ({condition}) ORDER BY turn, created_at, id LIMIT ?) AS turns ON chosen = id"
+        " ORDER BY turn, created_at, id"
     )
-    return [run for run in map(run_of, sql.rows(statement, *values, most)) if run]
+    return [run for run in map(run_of, sql.rows(statement, *values, *values, most)) if run]

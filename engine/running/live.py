@@ -44,7 +44,7 @@ class LiveRun:
         max_bytes: int = 64 * 1024 * 1024,
         speaks: bool = False,
     ) -> None:
-        self.context, self.log, self.cancel = context, log, CancelToken(context.app_id)
+        self.context, self.log, self.cancel = context, log, CancelToken(context.caller.subject)
         self.payloads = Payloads(context)
         self.files = RunFiles(context)
         self.progress: Progress | None = None

@@ -36,8 +36,10 @@ class Machine:
         self.writer, self.timers = Writer(stored.append_all), Timers()
         self.turns = Turns(lambda live: self._submit(live))
         self.live: dict[str, LiveRun] = {}
-        # Runs that this worker holds and takes up when a thread is free.
-        self.waiting: set[str] = set()
+        # Runs that this worker holds and takes up when a thread is free: whose they are, by id.
+        self.waiting: dict[str, str] = {}
+        # Runs that no process had room for when it was looked last, by id (`engine.running.recovery`).
+        self.passed_over: set[str] = set()
         self.lock = threading.Lock()
         self.closed = False
 
@@ -57,7 +59,7 @@ class Machine:
 
     def _submit(self, live: LiveRun) -> None:
         try:
-            self.threads.submit(lambda: self._execute(live, None))
+            self.threads.submit(live.context.caller.subject, lambda: self._execute(live, None))
         except RuntimeError:
             # It was closed between the caller's check and here: another process begins it.
             letting_go.leave(self, live)
@@ -69,11 +71,11 @@ class Machine:
         if not self.holder:
             return
         with self.lock:
-            self.waiting.add(row.id)
+            self.waiting[row.id] = row.subject
         try:
-            self.threads.submit(lambda: self._take_up(row.id))
+            self.threads.submit(row.subject, lambda: self._take_up(row.id))
         except RuntimeError:
-            self.waiting.discard(row.id)
+            self.waiting.pop(row.id, None)
             leases.release(row.id, self.place.worker)
 
     def has(self, run_id: str) -> bool:
@@ -89,6 +91,14 @@ class Machine:
     def room(self) -> int:
         """How many more runs could work here now."""
         return self.config.max_concurrent_runs - len(self.held()) + len(self.turns)
+
+    def lets_in(self, subject: str) -> bool:
+        """Whether a run that was begun elsewhere may wait here although there is no room: more wait here than can work,
+        and none of them is its caller's.
+        """
+        with self.lock:
+            here = {*self.waiting.values(), *(live.context.caller.subject for live in self.live.values())}
+        return self.room() < 0 and subject not in here and len(self.waiting) < self.config.max_concurrent_runs
 
     def forget(self, live: LiveRun) -> None:
         """Let go of a run that has nothing left to store."""
@@ -132,7 +142,7 @@ class Machine:
             logger.exception("Run %s could not be taken up", run_id)
             return
         finally:
-            self.waiting.discard(run_id)
+            self.waiting.pop(run_id, None)
         self._execute(live, memory)
 
     def _take_turn(self, live: LiveRun) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.definition import author_secrets
 from engine.definition.easy_graph import as_graph
@@ -23,6 +23,16 @@ from store.refusal import Refusal
 
 MOST_WAITING = 8  # runs of one conversation at a time: the others would hold threads
 _SHORT, _LONG = 20, 50  # characters of a conversation's name
+_RETRY = {"Retry-After": "5"}
+
+
+class Most(NamedTuple):
+    """How many runs of one subject, and of one app, may be queued or running at a time, on all servers together; 0
+    bounds nothing. Those that wait for a person do not count.
+    """
+
+    of_subject: int = 0
+    of_app: int = 0
 
 
 @db.writes
@@ -33,28 +43,25 @@ def open_run(
     worker: str = "",
     lease_seconds: float = 0,
     claim: Claim | None = None,
-    most: int = 0,
+    most: Most = Most(),
 ) -> tuple[RunContext | None, rows.Run]:
     """Store a run that ``worker`` is about to start; for a chat also its message, and its conversation if new.
 
-    The context is None when the request with this ``claim`` has begun the run before. ``most`` bounds how many runs of
-    the app may work or wait for it at a time; 0 does not. Refusals: too_many_requests.
+    The context is None when the request with this ``claim`` has begun the run before. ``most`` bounds how many runs may
+    work or wait for it at a time. Refusals: too_many_requests.
     """
     if claim is not None and (begun := idempotency.run_of(claim)):
         return None, rows.begun(begun)
-    if most and not run_counts.has_room(app.id, most):
-        told = f"This app has {most} runs at work, which is as many as it may have; wait until one has ended."
-        raise Refusal("too_many_requests", told, headers={"Retry-After": "5"})
+    _check_room(app.id, caller.subject, most)
     conversation, message_id = plan.conversation, None
     if app.mode != "workflow":
         if conversation is None:
             conversation = conversations.open(app.id, caller, plan.inputs, _name(plan.query or "", plan.auto_name))
         elif run_counts.unfinished_of(app.id, conversation.id) >= MOST_WAITING:
-            raise Refusal(
-                "too_many_requests",
-                f"{MOST_WAITING} questions of this conversation are being answered or wait; wait for an answer first.",
-                headers={"Retry-After": "5"},
+            told = (
+                f"{MOST_WAITING} questions of this conversation are being answered or wait; wait for an answer first."
             )
+            raise Refusal("too_many_requests", told, headers=_RETRY)
         message_id = conversations.create_message(conversation.id, query=plan.query or "", inputs=plan.inputs).id
     row = rows.create(
         app_id=app.id,
@@ -90,14 +97,25 @@ def open_run(
     return context, row
 
 
+def _check_room(app_id: str, subject: str, most: Most) -> None:
+    # The caller's own first: who has used up that fills nobody else's.
+    if most.of_subject and not run_counts.subject_has_room(subject, most.of_subject):
+        told = f"You have {most.of_subject} runs queued or at work, which is as many as one caller may have."
+        raise Refusal("too_many_requests", told, hint="Wait until one has ended, or stop one.", headers=_RETRY)
+    if most.of_app and not run_counts.has_room(app_id, most.of_app):
+        told = f"This app has {most.of_app} runs at work, which is as many as it may have; wait until one has ended."
+        raise Refusal("too_many_requests", told, headers=_RETRY)
+
+
 def context_of(row: rows.Run, document: Mapping[str, Any]) -> RunContext:
     """What is known of a stored run, as its events need it; its conversation is read when it is its turn."""
     account = accounts.get(row.account_id) if row.account_id else None
+    issuer, _, email = row.subject.partition(":")[2].rpartition(":")
     caller = Caller(
         subject_type="account" if row.account_id else "external_sso",
         account_id=row.account_id,
-        email=account.email if account else row.subject.rpartition(":")[2],
-        issuer=None,
+        email=account.email if account else email,
+        issuer=None if row.account_id else issuer,
         name=account.name if account else "",
         session_id=row.session_id,
         client_id="",

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.running.cancel import CancelToken
+from engine.running.shares import Shares
 
 
 class Places:
-    """A free place goes to the owner who has the fewest, so that the many runs of one app keep nobody else waiting for
-    long; among an owner's own, first come, first served. Thread-safe.
-    """
+    """A free place goes to whom `Shares` says. Thread-safe."""
 
     def __init__(self, count: int) -> None:
         self._free = count
-        self._taken: Counter[str] = Counter()
-        self._waiting: dict[str, deque[_Ticket]] = {}
+        self._shares: Shares[_Ticket] = Shares()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -37,7 +34,7 @@ class Places:
     def _ask(self, owner: str) -> _Ticket:
         ticket = _Ticket()
         with self._lock:
-            self._waiting.setdefault(owner, deque()).append(ticket)
+            self._shares.add(owner, ticket)
             self._call()
         return ticket
 
@@ -45,23 +42,15 @@ class Places:
         with self._lock:
             if ticket.has_place:
                 self._free += 1
-                self._taken[owner] -= 1
-                if not self._taken[owner]:
-                    del self._taken[owner]
+                self._shares.done(owner)
             else:
-                self._waiting[owner].remove(ticket)
-                if not self._waiting[owner]:
-                    del self._waiting[owner]
+                self._shares.remove(owner, ticket)
             self._call()
 
     def _call(self) -> None:
-        while self._free and self._waiting:
-            owner = min(self._waiting, key=self._taken.__getitem__)
-            ticket = self._waiting[owner].popleft()
-            if not self._waiting[owner]:
-                del self._waiting[owner]
+        while self._free and (chosen := self._shares.next()):
+            _, ticket = chosen
             self._free -= 1
-            self._taken[owner] += 1
             ticket.has_place = True
             ticket.called.set()
 

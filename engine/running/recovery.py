@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from engine.events import failures
@@ -31,13 +31,15 @@ MAX_ATTEMPTS = 3
 
 
 def recover(machine: Machine) -> int:
-    """Take over the runs that no living process holds, as many as there is room for. Returns how many there were."""
-    name = machine.place.worker
-    lost = {row.id: row for row in leases.lapsed()}
-    for other in leases.workers() - {name}:
-        if is_gone(other):
-            lost |= {row.id: row for row in leases.of(other)}
-    return _take(machine, sorted(lost.values(), key=lambda row: (row.created_at, row.id)))
+    """Take over the runs that no living process holds, as many as there is room for. Returns how many there were.
+
+    Of those that nobody had room for when it was looked last, one of each caller who has nothing here stands in line
+    with what began here: else a caller who keeps this process busy would keep them out for good.
+    """
+    gone = {other for other in leases.workers() - {machine.place.worker} if is_gone(other)}
+    found = leases.lapsed(gone)
+    waited, machine.passed_over = machine.passed_over, {row.id for row in found}
+    return _take(machine, found, waited)
 
 
 def take_free(machine: Machine) -> int:
@@ -46,11 +48,11 @@ def take_free(machine: Machine) -> int:
     return _take(machine, leases.free(room)) if room > 0 else 0
 
 
-def _take(machine: Machine, found: Iterable[rows.Run]) -> int:
+def _take(machine: Machine, found: Iterable[rows.Run], waited: Collection[str] = ()) -> int:
     taken = 0
     for row in found:
-        if machine.room() <= 0:
-            break
+        if machine.room() <= 0 and not (row.id in waited and machine.lets_in(row.subject)):
+            continue
         try:
             taken += _take_one(machine, row)
         except Refusal:

@@ -1,23 +1,27 @@
-"""The threads that runs work on: as many as work at a time, not as many as there may be."""
+"""The threads that runs work on: as many as work at a time, not as many as there may be, shared out fairly."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 
+from engine.running.shares import Shares
 from store import db
 
 logger = logging.getLogger(__name__)
 
 Work = Callable[[], None]
+Given = tuple[str, Work]  # whose it is, and what is to be done
 
 IDLE_SECONDS = 10.0
 
 
 class Threads:
-    """At most ``size`` threads. The one that was busy last is taken first, and one that is idle for long ends:
+    """At most ``size`` threads, of which a free one goes to whom `Shares` says: the many runs of one caller do not keep
+    another's waiting.
+
+    The one that was busy last is taken first, and one that is idle for long ends:
     `concurrent.futures` begins a new one whenever all are about to be done, and keeps each, with its connection to the
     store, for good.
     """
@@ -25,20 +29,21 @@ class Threads:
     def __init__(self, size: int, idle_seconds: float = IDLE_SECONDS) -> None:
         self._size, self._idle_seconds = size, idle_seconds
         self._lock = threading.Lock()
-        self._waiting: deque[Work] = deque()
+        self._shares: Shares[Work] = Shares()
         self._idle: list[_Seat] = []
         self._count = 0
         self._closed = False
 
-    def submit(self, work: Work) -> None:
-        """Have ``work`` done as soon as a thread is free. Raises RuntimeError once closed."""
+    def submit(self, owner: str, work: Work) -> None:
+        """Have ``work`` done for ``owner`` as soon as a thread is free for it. Raises RuntimeError once closed."""
         with self._lock:
             if self._closed:
                 raise RuntimeError("no more work is taken")
-            if self._idle:
-                self._idle.pop().give(work)
+            if self._idle:  # then nothing waits
+                self._shares.take(owner)
+                self._idle.pop().give((owner, work))
                 return
-            self._waiting.append(work)
+            self._shares.add(owner, work)
             if self._count == self._size:
                 return
             self._count += 1
@@ -48,24 +53,28 @@ class Threads:
         """Forget what waits, and let the threads end that have nothing to do; the others end when they are done."""
         with self._lock:
             self._closed = True
-            self._waiting.clear()
+            self._shares.clear()
             idle, self._idle = self._idle, []
         for seat in idle:
             seat.give(None)
 
     def _loop(self) -> None:
         seat = _Seat()
-        while (work := self._next(seat)) is not None:
+        while (given := self._next(seat)) is not None:
+            owner, work = given
             try:
                 work()
             except Exception:
                 logger.exception("A thread's work broke")
+            finally:
+                with self._lock:
+                    self._shares.done(owner)
         db.leave_thread()
 
-    def _next(self, seat: _Seat) -> Work | None:
+    def _next(self, seat: _Seat) -> Given | None:
         with self._lock:
-            if self._waiting:
-                return self._waiting.popleft()
+            if chosen := self._shares.next():
+                return chosen
             if self._closed:
                 self._count -= 1
                 return None
@@ -77,7 +86,7 @@ class Threads:
                     self._count -= 1
                     return None
         seat.given.clear()
-        return seat.work
+        return seat.next
 
 
 class _Seat:
@@ -85,8 +94,8 @@ class _Seat:
 
     def __init__(self) -> None:
         self.given = threading.Event()
-        self.work: Work | None = None
+        self.next: Given | None = None
 
-    def give(self, work: Work | None) -> None:
-        self.work = work
+    def give(self, given: Given | None) -> None:
+        self.next = given
         self.given.set()

@@ -35,7 +35,7 @@ def test_a_free_place_goes_to_who_has_fewest_and_then_to_who_came_first(soon: Ca
     places, order, workers = Places(2), [], []
     for number, owner in enumerate("aaaabba"):
         workers.append(Worker(places, order, f"{owner}{number}", owner))
-        soon(lambda: len(order) + sum(map(len, places._waiting.values())) == len(workers))
+        soon(lambda: len(order) + len(places._shares) == len(workers))
     assert order == ["a0", "a1"]
     workers[0].go.set()
     soon(lambda: len(order) == 3)
@@ -46,7 +46,7 @@ def test_a_free_place_goes_to_who_has_fewest_and_then_to_who_came_first(soon: Ca
         worker.go.set()
         worker.thread.join()
     assert order.index("a3") < order.index("a6")
-    assert (places._free, places._taken, places._waiting) == (2, {}, {})
+    assert (places._free, places._shares.taken, len(places._shares)) == (2, {}, 0)
 
 
 def test_who_waits_is_woken_by_the_end_of_its_run_and_leaves_its_turn_to_others(soon: Callable[..., Any]) -> None:
@@ -54,7 +54,7 @@ def test_who_waits_is_woken_by_the_end_of_its_run_and_leaves_its_turn_to_others(
     first = Worker(places, order, "first", "a")
     soon(lambda: order)
     second = Worker(places, order, "second", "a")
-    soon(lambda: places._waiting)
+    soon(lambda: places._shares)
     third = Worker(places, order, "third", "a")
     second.cancel.trip("stopped")
     second.thread.join()
@@ -63,7 +63,7 @@ def test_who_waits_is_woken_by_the_end_of_its_run_and_leaves_its_turn_to_others(
     soon(lambda: order == ["first", "third"])
     third.go.set()
     third.thread.join()
-    assert (places._free, places._taken, places._waiting) == (1, {}, {})
+    assert (places._free, places._shares.taken, len(places._shares)) == (1, {}, 0)
 
 
 def test_a_run_that_has_ended_takes_no_place() -> None:

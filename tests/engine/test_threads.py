@@ -40,11 +40,11 @@ def test_no_more_work_at_a_time_than_threads_and_all_of_it(
         done.append(number)
 
     for number in range(6):
-        threads.submit(lambda number=number: work(number))
+        threads.submit("a", lambda number=number: work(number))
     for _ in range(2):
         assert begun.acquire(timeout=HANG)
     # Whether there is a thread for it is decided where work is handed in: nobody is there to begin the other four.
-    assert (threads._count, len(threads._waiting)) == (2, 4)
+    assert (threads._count, len(threads._shares)) == (2, 4)
     gate.set()
     soon(lambda: sorted(done) == [0, 1, 2, 3, 4, 5])
     assert threads._count == 2
@@ -56,13 +56,13 @@ def test_a_free_thread_is_used_again_and_ends_when_it_is_idle_for_long(
     threads, used = make(50, 0.2), set()
     for _ in range(20):
         done = threading.Event()
-        threads.submit(lambda done=done: (used.add(threading.get_ident()), done.set()))
+        threads.submit("a", lambda done=done: (used.add(threading.get_ident()), done.set()))
         assert done.wait(HANG)
         soon(lambda: threads._idle)
     assert len(used) == 1
     soon(lambda: not alive())
     done = threading.Event()
-    threads.submit(done.set)
+    threads.submit("a", done.set)
     assert done.wait(HANG)
 
 
@@ -70,15 +70,15 @@ def test_the_place_of_a_thread_that_ended_is_free_again(make: Callable[..., Thre
     threads = make(1, 0.01)
     for _ in range(3):
         done = threading.Event()
-        threads.submit(done.set)
+        threads.submit("a", done.set)
         assert done.wait(10)
         soon(lambda: not alive())
 
 
 def test_work_that_breaks_takes_no_thread_with_it(make: Callable[..., Threads]) -> None:
     threads, done = make(1), threading.Event()
-    threads.submit(lambda: 1 / 0)
-    threads.submit(done.set)
+    threads.submit("a", lambda: 1 / 0)
+    threads.submit("a", done.set)
     assert done.wait(HANG)
 
 
@@ -86,11 +86,11 @@ def test_when_closed_nothing_more_begins_and_idle_threads_end(
     make: Callable[..., Threads], soon: Callable[..., Any]
 ) -> None:
     threads, gate, begun = make(1), threading.Event(), threading.Event()
-    threads.submit(lambda: (begun.set(), gate.wait(HANG)))
-    threads.submit(pytest.fail)
+    threads.submit("a", lambda: (begun.set(), gate.wait(HANG)))
+    threads.submit("a", pytest.fail)
     assert begun.wait(HANG)
     threads.close()
     with pytest.raises(RuntimeError, match="no more work"):
-        threads.submit(pytest.fail)
+        threads.submit("a", pytest.fail)
     gate.set()
     soon(lambda: not alive())

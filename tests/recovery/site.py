@@ -20,6 +20,7 @@ import psycopg2  # type: ignore[import-untyped]
 import store
 from bench.measure import free_port
 from store import accounts, app_changes, leases, sessions, workspaces
+from store import runs as rows
 from store.runs import Run
 from tests.journeys.conftest import PASSWORD, ROOT, Live, Person
 from tests.journeys.events import Event, attach, read
@@ -119,7 +120,8 @@ class Site:
     def at_work(self, app_id: str) -> list[Run]:
         """The queued and running runs of an app that a server holds, oldest first."""
         with self.open():
-            found = [run for worker in leases.workers() - {""} for run in leases.of(worker) if run.app_id == app_id]
+            held = [run for worker in leases.workers() - {""} for run in leases.held(worker)]
+            found = [run for run in map(rows.begun, held) if run.app_id == app_id]
         return sorted(found, key=lambda run: run.created_at)
 
     def server(self, **settings: str) -> Server:
