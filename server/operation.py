@@ -11,6 +11,8 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 import store.audit
+from engine.files import service as files
+from engine.files.asking import KNOWN, NotKnown
 from server.blueprint import Blueprint, OperationObject, snake
 from server.bodies import Body
 from server.claims import Handler
@@ -71,11 +73,20 @@ class Do:
         if self.wants_user:
             arguments["user"] = scope["extensions"].get(CONTEXT, {}).get("user")
         if not self.is_async:
-            return await self.threads.run(self._in_thread, scope=scope, arguments=arguments)
+            return await self._threaded(scope, arguments)
         result = await self.handler(**arguments)
         if self.audit is not None:
             await self.threads.run(self._record, scope=scope)
         return result
+
+    async def _threaded(self, scope: Scope, arguments: Arguments) -> Any:
+        """The handler in a thread; not while it waits for strangers: then it is begun again when they have answered."""
+        KNOWN.set({})
+        try:
+            return await self.threads.run(self._in_thread, scope=scope, arguments=arguments)
+        except NotKnown as asked:
+            KNOWN.set(await files.current().asking.answers(asked))
+            return await self.threads.run(self._in_thread, scope=scope, arguments=arguments)
 
     def _in_thread(self, scope: Scope, arguments: Arguments) -> Any:
         """Handler and audit in one visit to a thread: each visit costs about as much as a small query."""

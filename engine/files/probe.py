@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from email.message import Message
 from urllib.parse import urlsplit
 
-from engine.network.address_guard import AddressGuard, AddressRefused
+from engine.network.address_guard import AddressGuard, AddressRefused, LookupLate
 from engine.running.cancel import CancelToken
 
-SECONDS = (2.0, 3.0, 1.0)  # to connect, to wait for the answer, to send
+# To look the name up or to connect, to wait for the answer, to send; and no more than their sum in all.
+SECONDS = (2.0, 3.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Told:
     size: int = -1
 
 
-def probe(url: str, guard: AddressGuard) -> Told:
-    """Send a HEAD request. A server that does not answer tells nothing.
+def probe(url: str, guard: AddressGuard, owner: str) -> Told:
+    """Send a HEAD request for ``owner``. A server that does not answer tells nothing.
 
     ValueError when the address may not be reached from here, with the rule.
     """
@@ -32,10 +33,12 @@ def probe(url: str, guard: AddressGuard) -> Told:
 
     parts = urlsplit(url)
     try:
-        guard.address(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        guard.address(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), SECONDS[0], owner)
+    except LookupLate:
+        return Told()
     except AddressRefused as error:
         raise ValueError(str(error)) from None
-    client = GuardedHttpClient(guard, CancelToken(), max_bytes=0)
+    client = GuardedHttpClient(guard, CancelToken(owner), max_bytes=0)
     try:
         answer = client.head(url, timeout=SECONDS, follow_redirects=True)
     except httpx.RequestError:

@@ -10,7 +10,7 @@ from itertools import batched
 from typing import Any, BinaryIO
 
 from engine.files import kinds as file_kinds
-from engine.files import probe as file_probe
+from engine.files.asking import Asking
 from engine.files.config import FileConfig
 from engine.files.links import FileLinks
 from engine.files.refusals import check_extension, not_stored, too_large
@@ -32,7 +32,7 @@ class Files:
     """The files of this server."""
 
     def __init__(self, config: FileConfig, guard: AddressGuard) -> None:
-        self.config, self.limits, self._guard = config, config.limits, guard
+        self.config, self.limits, self.asking = config, config.limits, Asking(guard)
         self.links = FileLinks(config.secret, config.api_url, config.link_seconds)
         self.reader = config.document_reader()
         self._bytes = file_bytes.open_bytes(config.storage, config.folder)
@@ -95,10 +95,6 @@ class Files:
             raise Refusal("not_found", "The file's content is gone.") from None
         except OSError as error:
             raise Refusal("service_unavailable", "The file cannot be fetched now; try again later.") from error
-
-    def probe(self, url: str) -> file_probe.Told:
-        """What a remote address says is there. ValueError for an address that may not be reached."""
-        return file_probe.probe(url, self._guard)
 
     def linked(self, file_id: str, sign: str) -> StoredFile | None:
         """The file that a link leads to; None for a link that is wrong, or too old."""

@@ -24,19 +24,22 @@ def resolved(
 ) -> tuple[dict[str, Any], set[str]]:
     """The checked values of a form with each file as a file value, and the ids of the stored ones.
 
-    ``giver``: whose files may be named. Refuses ``invalid_form_data``.
+    ``giver``: whose files may be named. Refuses ``invalid_form_data``, and like `engine.files.asking.Asking.ask`.
     """
     found, used = dict(values), set[str]()
-    for field in definition["inputs"]:
+    fields = [field for field in definition["inputs"] if field["type"] in FILE_TYPES]
+    wanted = [file_inputs.unsaid(variable_of(one), found.get(one["output_variable_name"])) for one in fields]
+    told = files.current().asking.ask(giver.subject, set[str]().union(*wanted))
+    for field in fields:
         name, kind = field["output_variable_name"], field["type"]
-        if kind not in FILE_TYPES or not found.get(name):
+        if not found.get(name):
             continue
         variable, loc = variable_of(field), ("body", "inputs", name)
         try:
             if kind == "file":
-                items = [file_inputs.one(run.app_id, giver, variable, found[name], loc)]
+                items = [file_inputs.one(run.app_id, giver, variable, found[name], loc, told)]
             else:
-                items = file_inputs.several(run.app_id, giver, variable, found[name], loc)
+                items = file_inputs.several(run.app_id, giver, variable, found[name], loc, told)
         except Refusal as refusal:
             raise refused(field, refusal.message, refusal.details) from None
         found[name] = items[0] if kind == "file" else items

@@ -39,7 +39,8 @@ class Plan:
 def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[str, Any]) -> Plan:
     """Check a request to run ``app`` (behaviour-runs §2.3, §2.4 and §5.1, in that order).
 
-    Refusals: not_runnable, invalid_param, bad_request, not_found, app_unavailable.
+    Refusals: not_runnable, invalid_param, bad_request, not_found, app_unavailable, and those of
+    `engine.files.asking.Asking.ask`, whose NotKnown may be raised too.
     """
     if app.mode not in MODES:
         raise Refusal("not_runnable", "mode_not_runnable")
@@ -54,8 +55,10 @@ def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[s
         if not flow:
             chosen = _begun_with(app, caller, conversation) or chosen
     given = declared.check(chosen.definition, body.get("inputs") or {})
-    given = file_inputs.resolve(app.id, caller, chosen.definition, given)
-    attached = file_inputs.attached(app.id, caller, chosen.definition, body.get("files"))
+    wanted = file_inputs.to_ask(chosen.definition, given, body.get("files"))
+    told = file_rules.current().asking.ask(caller.subject, wanted)
+    given = file_inputs.resolve(app.id, caller, chosen.definition, given, told)
+    attached = file_inputs.attached(app.id, caller, chosen.definition, body.get("files"), told)
     used = file_inputs.used_ids(chosen.definition, given, attached)
     if used and not files.keep(caller, app.id, used, file_rules.current().config.kept_for):
         raise Refusal("invalid_param", "A file was deleted a moment ago; upload it again.")

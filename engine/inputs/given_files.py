@@ -7,14 +7,14 @@ by ``dify_model_identity``. It has no link: links expire, so one is made each ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from engine.files import kinds as file_kinds
 from engine.files import service as files
+from engine.files.asking import Answers
+from engine.files.probe import Told
 from engine.inputs.file_values import check_file_list, kind_allowed
 from engine.inputs.parameters import features_of, file_upload
 from engine.inputs.problem import InputProblem
@@ -28,8 +28,30 @@ UPLOADED = {"local_file": "upload_file_id", "tool_file": "tool_file_id"}
 Loc = tuple[str | int, ...]
 
 
-def resolve(app_id: str, owner: Owner, document: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The checked inputs with each file as a file value. Refuses ``invalid_param``, naming the input."""
+def to_ask(document: Mapping[str, Any], inputs: Mapping[str, Any], attached: Any) -> set[str]:
+    """The addresses, among checked inputs and the ``files`` of the body, that do not say what is there: their servers
+    have to be asked.
+    """
+    given = [(one, inputs.get(one.name)) for one in variables(document) if one.type in FILE_TYPES]
+    if (variable := feature(document)) is not None:
+        given.append((variable, attached))
+    return {url for variable, value in given for url in unsaid(variable, value)}
+
+
+def unsaid(variable: Variable, value: Any) -> set[str]:
+    """The addresses to ask of one variable's value: of so many files at most as are admitted."""
+    items = value[: _most(variable)] if isinstance(value, list) else [value]
+    remote = (one for one in items if isinstance(one, Mapping) and one.get("transfer_method") == "remote_url")
+    return {url for one in remote if (url := str(one.get("url") or "")) and not file_kinds.extension_of(_name(url))}
+
+
+def resolve(
+    app_id: str, owner: Owner, document: Mapping[str, Any], inputs: Mapping[str, Any], told: Answers
+) -> dict[str, Any]:
+    """The checked inputs with each file as a file value; ``told`` is what the addresses of `to_ask` have said.
+
+    Refuses ``invalid_param``, naming the input.
+    """
     found = dict(inputs)
     for variable in variables(document):
         value = found.get(variable.name)
@@ -37,13 +59,13 @@ def resolve(app_id: str, owner: Owner, document: Mapping[str, Any], inputs: Mapp
             continue
         loc: Loc = ("body", "inputs", variable.name)
         if isinstance(value, list):
-            found[variable.name] = several(app_id, owner, variable, value, loc)
+            found[variable.name] = several(app_id, owner, variable, value, loc, told)
         else:
-            found[variable.name] = one(app_id, owner, variable, value, loc)
+            found[variable.name] = one(app_id, owner, variable, value, loc, told)
     return found
 
 
-def attached(app_id: str, owner: Owner, document: Mapping[str, Any], given: Any) -> list[dict[str, Any]]:
+def attached(app_id: str, owner: Owner, document: Mapping[str, Any], given: Any, told: Answers) -> list[dict[str, Any]]:
     """The ``files`` of the body as file values (``sys.files``); none where the app does not take files."""
     variable = feature(document)
     if variable is None or not given:
@@ -53,35 +75,32 @@ def attached(app_id: str, owner: Owner, document: Mapping[str, Any], given: Any)
         items = check_file_list(replace(variable, max_length=None), given)
     except InputProblem as problem:
         _refuse(problem.message, problem.type, ("body", "files"))
-    return several(app_id, owner, variable, items, ("body", "files"))
+    return several(app_id, owner, variable, items, ("body", "files"), told)
 
 
-def one(app_id: str, owner: Owner, variable: Variable, item: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
+def one(
+    app_id: str, owner: Owner, variable: Variable, item: Mapping[str, Any], loc: Loc, told: Answers
+) -> dict[str, Any]:
     """One file, of the shape that `engine.inputs.file_values` checks, as a file value.
 
     Refuses ``invalid_param`` at ``loc``: a file that is not the owner's for this app (whoever else's it
     is), one that the variable does not admit, an address that may not be reached.
     """
     method = str(item["transfer_method"])
-    value = _remote(item, loc) if method == "remote_url" else _uploaded(app_id, owner, method, item, loc)
+    value = _remote(item, loc, told) if method == "remote_url" else _uploaded(app_id, owner, method, item, loc)
     if method != "tool_file":
         _check_admitted(variable, value, item.get("type"), loc)
     return value
 
 
 def several(
-    app_id: str, owner: Owner, variable: Variable, items: Sequence[Mapping[str, Any]], loc: Loc
+    app_id: str, owner: Owner, variable: Variable, items: Sequence[Mapping[str, Any]], loc: Loc, told: Answers
 ) -> list[dict[str, Any]]:
     """A list of files, each like `one`; no more than the variable and the server admit."""
-    limit = min(variable.max_length or 1000, files.current().limits.count)
+    limit = _most(variable)
     if len(items) > limit:
         _refuse(f"Number of files exceeds the maximum limit {limit}", "too_long", loc)
-    places = [(*loc, at) for at in range(len(items))]
-    if sum(item["transfer_method"] == "remote_url" for item in items) < 2:
-        return [one(app_id, owner, variable, *each) for each in zip(items, places, strict=True)]
-    # Servers that are slow to say what they have are waited for together.
-    with ThreadPoolExecutor(len(items)) as pool:
-        return list(pool.map(partial(one, app_id, owner, variable), items, places))
+    return [one(app_id, owner, variable, item, (*loc, at), told) for at, item in enumerate(items)]
 
 
 def used_ids(document: Mapping[str, Any], inputs: Mapping[str, Any], attached: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -128,18 +147,25 @@ def _uploaded(app_id: str, owner: Owner, method: str, item: Mapping[str, Any], l
     return value_of(file, item.get("type"))
 
 
-def _remote(item: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
+def _most(variable: Variable) -> int:
+    return min(variable.max_length or 1000, files.current().limits.count)
+
+
+def _name(url: str) -> str:
+    """What an address calls the file that is there; empty when it does not say."""
+    return file_kinds.safe_name(unquote(urlsplit(url).path.rpartition("/")[2])) or ""
+
+
+def _remote(item: Mapping[str, Any], loc: Loc, told: Answers) -> dict[str, Any]:
     url = str(item["url"])
-    name = file_kinds.safe_name(unquote(urlsplit(url).path.rpartition("/")[2])) or ""
+    name = _name(url)
     extension, mime_type, size = file_kinds.extension_of(name), "", -1
     if not extension:
-        # The address does not say what is there, so its server is asked, briefly.
-        try:
-            told = files.current().probe(url)
-        except ValueError as error:
-            _refuse(f"Invalid file url: {error}", "file_url", (*loc, "url"))
-        mime_type, size = told.mime_type, told.size
-        name = file_kinds.safe_name(told.name) or name or "file"
+        said = told.get(url, Told())
+        if isinstance(said, ValueError):
+            _refuse(f"Invalid file url: {said}", "file_url", (*loc, "url"))
+        mime_type, size = said.mime_type, said.size
+        name = file_kinds.safe_name(said.name) or name or "file"
         extension = file_kinds.extension_of(name) or file_kinds.extension_for(mime_type)
     mime_type = file_kinds.mime_type_of(extension, mime_type)
     kind = item.get("type") or file_kinds.kind_of(extension, mime_type)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable
+from functools import partial
 
+from engine.network import lookups
 from engine.network.special_addresses import Address, is_outside, is_translated, special, within
 
 Resolver = Callable[[str, int], list[str]]
@@ -13,6 +15,10 @@ Resolver = Callable[[str, int], list[str]]
 
 class AddressRefused(Exception):
     """The host may not be reached; the text names the rule."""
+
+
+class LookupLate(AddressRefused):
+    """What addresses the host has was not found out in time."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -58,11 +64,16 @@ class AddressGuard:
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._resolver = resolver
 
-    def address(self, host: str, port: int) -> str:
-        """Return the address to connect to. Raises `AddressRefused` if *any* address of the host is
-        forbidden.
+    def address(self, host: str, port: int, seconds: float | None = None, owner: str = "") -> str:
+        """Return the address to connect to, looked up within ``seconds``, in its turn among those of ``owner``.
+
+        Raises `LookupLate`, or another `AddressRefused` if *any* address of the host is forbidden.
         """
-        addresses = self._resolver(host.strip("[]"), port)
+        look_up = partial(self._resolver, host.strip("[]"), port)
+        try:
+            addresses = lookups.within(seconds, owner, look_up, host.strip("[]"))
+        except TimeoutError:
+            raise LookupLate(f"The host '{host}' could not be resolved in time") from None
         if self._allow_private or host.lower() in self._allowed_hosts:
             return addresses[0]
         for address in addresses:

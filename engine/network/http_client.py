@@ -15,6 +15,7 @@ import httpx
 from graphon.http import HttpClientMaxRetriesExceededError, HttpClientProtocol, HttpResponse
 
 from engine.network.address_guard import AddressGuard, AddressRefused
+from engine.network.deadline import TimedStream
 from engine.network.redirects import followed
 from engine.network.sockets import KeptSockets
 from engine.network.unpacking import NotUnpacked, TooMuch, Unpacker
@@ -32,9 +33,9 @@ class RequestRefused(httpx.RequestError):
 class _Backend(httpcore.SyncBackend):
     """Opens connections for one request, to checked addresses only (each redirect comes through here too)."""
 
-    def __init__(self, guard: AddressGuard) -> None:
+    def __init__(self, guard: AddressGuard, owner: str, deadline: float) -> None:
         super().__init__()
-        self._guard = guard
+        self._guard, self._owner, self._deadline = guard, owner, deadline
         self.sockets = KeptSockets()
 
     def connect_tcp(
@@ -46,16 +47,20 @@ class _Backend(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the checked address; the host's name still serves TLS and the Host header."""
-        address = self._guard.address(host, port)
+        address = self._guard.address(host, port, timeout, self._owner)
         stream = super().connect_tcp(address, port, timeout, local_address, socket_options)
         self.sockets.keep(stream)
-        return stream
+        return TimedStream(stream, self._deadline, _late)  # type: ignore[return-value]
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
         """Refused: no address of an app is a file of this machine."""
         raise AddressRefused("Unix sockets are not reachable from apps")
+
+
+def _late() -> RequestRefused:
+    return RequestRefused("The response did not end in time")
 
 
 class _Transport(httpx.HTTPTransport):
@@ -132,7 +137,7 @@ class GuardedHttpClient(HttpClientProtocol):
         follow = options.pop("follow_redirects", False)
         if headers := options.get("headers"):
             options["headers"] = [_header(str(name), str(value)) for name, value in headers.items()]
-        backend = _Backend(self._guard)
+        backend = _Backend(self._guard, self._cancel.owner, deadline)
         timeout = httpx.Timeout(None, connect=connect, read=read, write=write)
         try:
             # trust_env off: a proxy from the environment would connect on our behalf, unguarded.
@@ -146,6 +151,8 @@ class GuardedHttpClient(HttpClientProtocol):
         except (httpx.HTTPError, httpcore.NetworkError) as error:
             if self._cancel.tripped:
                 raise Cancelled(self._cancel.reason or "stopped") from None
+            if time.monotonic() >= deadline:
+                raise _late() from None
             if isinstance(error, httpx.RequestError):
                 raise
             raise httpx.RequestError(str(error) or type(error).__name__) from error
@@ -180,7 +187,7 @@ class GuardedHttpClient(HttpClientProtocol):
             finally:
                 response.close()
             if time.monotonic() > deadline:
-                raise RequestRefused("The response did not end in time")
+                raise _late()
             self._cancel.check()
         raise RequestRefused(f"The address redirects more than {_REDIRECTS} times")
 
@@ -194,7 +201,7 @@ class GuardedHttpClient(HttpClientProtocol):
                 if size > self._max_bytes:
                     raise TooMuch
                 if time.monotonic() > deadline:
-                    raise RequestRefused("The response did not end in time")
+                    raise _late()
                 self._cancel.check()
                 pieces.append(piece)
         except TooMuch:

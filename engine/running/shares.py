@@ -8,12 +8,14 @@ from collections import Counter, deque
 class Shares[T]:
     """What waits, by owner. The next is of the owner who has the fewest at work; of owners who have as many, of the one
     who has waited longest since one of theirs was chosen; among an owner's own, first come, first served. So the many
-    of one owner keep nobody else waiting for longer than one of theirs takes.
+    of one owner keep nobody else waiting for longer than one of theirs takes. ``most`` bounds how many of one owner's
+    are at work at a time; 0 does not.
 
     Not thread-safe: who uses it holds a lock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 0) -> None:
+        self._most = most
         self.taken: Counter[str] = Counter()
         self._waiting: dict[str, deque[T]] = {}
 
@@ -31,21 +33,17 @@ class Shares[T]:
         """Have something wait."""
         self._waiting.setdefault(owner, deque()).append(item)
 
-    def take(self, owner: str) -> None:
-        """Count one more of an owner's as at work."""
-        self.taken[owner] += 1
-
     def next(self) -> tuple[str, T] | None:
-        """Choose who is next, who is at work from then on; None when nobody waits."""
-        if not self._waiting:
+        """Choose who is next, who is at work from then on; None when nobody waits who may work."""
+        owner = min(self._waiting, key=self.taken.__getitem__, default="")
+        if not self._waiting or (self._most and self.taken[owner] >= self._most):
             return None
-        owner = min(self._waiting, key=self.taken.__getitem__)
         # Behind the others who wait, or one with a long queue would win each draw.
         queue = self._waiting.pop(owner)
         item = queue.popleft()
         if queue:
             self._waiting[owner] = queue
-        self.take(owner)
+        self.taken[owner] += 1
         return owner, item
 
     def done(self, owner: str) -> None:

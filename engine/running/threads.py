@@ -19,17 +19,19 @@ IDLE_SECONDS = 10.0
 
 class Threads:
     """At most ``size`` threads, of which a free one goes to whom `Shares` says: the many runs of one caller do not keep
-    another's waiting.
+    another's waiting. ``most`` bounds how many work for one owner at a time; 0 does not.
 
-    The one that was busy last is taken first, and one that is idle for long ends:
-    `concurrent.futures` begins a new one whenever all are about to be done, and keeps each, with its connection to the
-    store, for good.
+    The one that was busy last is taken first, and one that is idle for long ends: `concurrent.futures` begins a new one
+    whenever all are about to be done, and keeps each, with its connection to the store, for good. The end of the
+    process waits for those that work, unless they are ``daemon`` threads.
     """
 
-    def __init__(self, size: int, idle_seconds: float = IDLE_SECONDS) -> None:
-        self._size, self._idle_seconds = size, idle_seconds
+    def __init__(
+        self, size: int, idle_seconds: float = IDLE_SECONDS, *, most: int = 0, name: str = "run", daemon: bool = False
+    ) -> None:
+        self._size, self._idle_seconds, self._name, self._daemon = size, idle_seconds, name, daemon
         self._lock = threading.Lock()
-        self._shares: Shares[Work] = Shares()
+        self._shares: Shares[Work] = Shares(most)
         self._idle: list[_Seat] = []
         self._count = 0
         self._closed = False
@@ -39,15 +41,22 @@ class Threads:
         with self._lock:
             if self._closed:
                 raise RuntimeError("no more work is taken")
-            if self._idle:  # then nothing waits
-                self._shares.take(owner)
-                self._idle.pop().give((owner, work))
-                return
             self._shares.add(owner, work)
-            if self._count == self._size:
+            if not self._idle and self._count == self._size:
+                return
+            chosen = self._shares.next()
+            if chosen is None:
+                return
+            if self._idle:
+                self._idle.pop().give(chosen)
                 return
             self._count += 1
-        threading.Thread(target=self._loop, name="run").start()
+        threading.Thread(target=self._loop, args=(chosen,), name=self._name, daemon=self._daemon).start()
+
+    def waiting(self, owner: str) -> int:
+        """How much of an owner's work has not begun."""
+        with self._lock:
+            return self._shares.waiting(owner)
 
     def close(self) -> None:
         """Forget what waits, and let the threads end that have nothing to do; the others end when they are done."""
@@ -58,21 +67,21 @@ class Threads:
         for seat in idle:
             seat.give(None)
 
-    def _loop(self) -> None:
+    def _loop(self, given: Given | None) -> None:
         seat = _Seat()
-        while (given := self._next(seat)) is not None:
+        while given is not None:
             owner, work = given
             try:
                 work()
             except Exception:
                 logger.exception("A thread's work broke")
-            finally:
-                with self._lock:
-                    self._shares.done(owner)
+            given = self._next(seat, owner)
         db.leave_thread()
 
-    def _next(self, seat: _Seat) -> Given | None:
+    def _next(self, seat: _Seat, owner: str) -> Given | None:
+        """What a thread does that is done with some work of ``owner``; None: it ends."""
         with self._lock:
+            self._shares.done(owner)
             if chosen := self._shares.next():
                 return chosen
             if self._closed:

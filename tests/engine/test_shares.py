@@ -61,12 +61,14 @@ def test_the_next_is_of_who_has_fewest_and_of_equals_of_who_was_chosen_longest_a
 
 
 def test_what_is_at_work_counts_against_its_owner() -> None:
-    shares: Shares[str] = Shares()
-    for item in ("a1", "a2", "b1"):
+    shares: Shares[str] = Shares(most=2)
+    for item in ("b1", "b2", "a1", "a2", "a3", "c1"):
         shares.add(item[0], item)
-    shares.take("b")
-    shares.take("b")
-    assert [shares.next() for _ in range(4)] == [("a", "a1"), ("a", "a2"), ("b", "b1"), None]
+    shares.next()
+    assert [chosen and chosen[1] for chosen in (shares.next() for _ in range(5))] == ["a1", "c1", "b2", "a2", None]
+    assert shares.waiting("a") == 1, "nobody has more than the most"
+    shares.done("a")
+    assert shares.next() == ("a", "a3")
 
 
 def test_the_many_runs_of_one_caller_leave_the_next_free_slot_to_another_caller(
