@@ -8,9 +8,8 @@ import sys
 
 def main() -> None:
     """Serve on the port given as argument."""
-    import uvicorn
-
     from server.app import create_app, create_stock_app
+    from server.run import Server
     from server.settings import load
 
     settings = load(
@@ -20,13 +19,15 @@ def main() -> None:
         max_streams=0,
         max_runs_per_app=0,
         max_runs_per_subject=0,
+        max_connections=0,
+        max_connections_per_address=0,
         access_log=False,
         log_level="error",
         port=int(sys.argv[1]),
         secret_key="benchmark-only-secret-0123456789",
     )
     factory = create_stock_app if os.environ.get("BENCH_STOCK") else create_app
-    uvicorn.run(factory(settings), port=settings.port, log_level="error", access_log=False)
+    Server(settings, factory(settings)).run()
 
 
 if __name__ == "__main__":

@@ -52,8 +52,17 @@ def resolve(document: Document, node: Any) -> Any:
 
 def error_codes(document: Document, operation: Operation) -> dict[int, set[str]]:
     """The codes that an operation may answer, by status: the names of the examples of its error responses."""
+    return _codes(document, operation["responses"])
+
+
+def transport_codes(document: Document) -> dict[int, set[str]]:
+    """The codes that may be answered before a request belongs to an operation, by status."""
+    return _codes(document, document["x-transport-responses"])
+
+
+def _codes(document: Document, responses: dict[str, Any]) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
-    for status, reference in operation["responses"].items():
+    for status, reference in responses.items():
         if int(status) >= 400:
             response = resolve(document, reference)
             media_types = response["content"].values()

@@ -20,6 +20,7 @@ RULES: dict[str, Rule] = {
     "limits": about_operations.limits,
     "statuses": about_operations.statuses,
     "errors": about_operations.errors,
+    "transport": about_operations.transport,
     "headers": about_operations.headers,
     "order": about_operations.order,
     "queries": about_operations.queries,

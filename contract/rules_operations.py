@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from contract import Document, Operation, error_codes, operations, resolve
+from contract import Document, Operation, error_codes, operations, resolve, transport_codes
 
 Finding = tuple[str, str]
 SCOPES = {
@@ -25,8 +25,9 @@ STATUS_OF = {
     "unauthorized": 401, "invalid_token": 401, "forbidden": 403, "insufficient_scope": 403,
     "insufficient_role": 403, "unsupported_token_type": 403, "service_api_disabled": 403,
     "access_mode_denied": 403, "csrf_failed": 403, "account_inactive": 403, "not_found": 404,
-    "conflict": 409, "already_resolved": 409, "idempotency_conflict": 409,
-    "request_entity_too_large": 413, "unsupported_media_type": 415,
+    "request_timeout": 408, "conflict": 409, "already_resolved": 409, "idempotency_conflict": 409,
+    "request_entity_too_large": 413, "uri_too_long": 414, "unsupported_media_type": 415,
+    "request_header_fields_too_large": 431,
     "invalid_param": 422, "not_runnable": 422, "run_not_streamable": 422, "invalid_form_data": 400,
     "human_input_form_submitted": 412, "human_input_form_expired": 412, "too_many_requests": 429,
     "rate_limit_error": 429, "internal_server_error": 500, "service_unavailable": 503,
@@ -114,14 +115,35 @@ def errors(document: Document) -> Iterator[Finding]:
     for path, method, operation in operations(document):
         for status, codes in error_codes(document, operation).items():
             response = resolve(document, operation["responses"][str(status)])
-            examples = response["content"]["application/json"]["examples"]
-            for code in sorted(codes):
-                value = examples[code]["value"]
-                oauth = "error" in value
-                if value.get("error" if oauth else "code") != code:
-                    yield f"{method} {path} {status}", f"the example {code} shows another code"
-                elif not oauth and (STATUS_OF.get(code) != status or value["status"] != status):
-                    yield f"{method} {path} {status}", f"{code} does not belong to this status"
+            yield from _examples(f"{method} {path} {status}", response, status, codes)
+
+
+def _examples(place: str, response: dict[str, Any], status: int, codes: set[str]) -> Iterator[Finding]:
+    examples = response["content"]["application/json"]["examples"]
+    for code in sorted(codes):
+        value = examples[code]["value"]
+        oauth = "error" in value
+        if value.get("error" if oauth else "code") != code:
+            yield place, f"the example {code} shows another code"
+        elif not oauth and (STATUS_OF.get(code) != status or value["status"] != status):
+            yield place, f"{code} does not belong to this status"
+
+
+def transport(document: Document) -> Iterator[Finding]:
+    """What is answered before a request belongs to an operation is an error in the canonical shape, with its name,
+    and the description tells of it.
+    """
+    for status, codes in transport_codes(document).items():
+        place, response = f"x-transport-responses {status}", document["x-transport-responses"][str(status)]
+        yield from _examples(place, response, status, codes)
+        due = {"X-Request-Id"} | ({"Retry-After"} if status == 503 else set())
+        if missing := due - set(response["headers"]):
+            yield place, f"lacks the header {', '.join(sorted(missing))}"
+        if response["content"]["application/json"]["schema"] != {"$ref": "#/components/schemas/ErrorBody"}:
+            yield place, "is no ErrorBody"
+        for code in sorted(codes):
+            if f"{status} `{code}`" not in _flat(document["info"]):
+                yield place, f"the description does not tell of {code}"
 
 
 def headers(document: Document) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ def client(peer: str | None, forwarded: str, trusted: Networks) -> str:
     """
     if peer is None:
         return UNKNOWN
-    if not trusted or not forwarded or not _is_trusted(peer, trusted):
+    if not trusted or not forwarded or not among(peer, trusted):
         return peer
     nearest = peer
     for entry in reversed(forwarded.split(",")):
@@ -31,7 +31,7 @@ def client(peer: str | None, forwarded: str, trusted: Networks) -> str:
         if candidate is None:  # garbage: whoever wrote it stands behind the last address that is sure
             return nearest
         nearest = candidate
-        if not _is_trusted(candidate, trusted):
+        if not among(candidate, trusted):
             return candidate
     return nearest
 
@@ -64,14 +64,15 @@ def bucket(address: str) -> str:
     return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
-def _is_trusted(address: str, trusted: Networks) -> bool:
+def among(address: str, networks: Networks) -> bool:
+    """Whether an address is in one of the networks; an IPv4 address that is written as IPv6 counts as IPv4."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return False
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
         parsed = parsed.ipv4_mapped
-    return any(parsed.version == network.version and parsed in network for network in trusted)
+    return any(parsed.version == network.version and parsed in network for network in networks)
 
 
 def _bare(entry: str) -> str | None:

@@ -62,6 +62,9 @@ class App:
         return ledger(self.parts.blueprint, self.parts.claims, self.parts.settings.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # under another server than ours; nothing here speaks it
+            await send({"type": "websocket.close"})
+            return
         await self.frame(scope, receive, send)
 
 

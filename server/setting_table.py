@@ -63,6 +63,29 @@ class SettingTable(BaseSettings):
     cors_allow_origins: Origins = Field([], description="origins of browser apps that may call the API")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="largest request body in bytes")
     body_timeout_seconds: float = Field(30, gt=0, le=3600, description="time a request body may take to arrive")
+    max_body_members: int = Field(
+        20_000, ge=0, le=10_000_000, description="most members and list items of a JSON body; 0: no limit"
+    )
+    max_body_depth: int = Field(64, ge=4, le=200, description="deepest nesting of a JSON body")
+    max_url_bytes: int = Field(8192, ge=0, le=1024**3, description="longest address of a request; 0: no limit")
+    max_head_bytes: int = Field(32_768, ge=0, le=1024**3, description="largest head of a request; 0: no limit")
+    max_head_fields: int = Field(100, ge=0, le=1_000_000, description="most header lines of a request; 0: no limit")
+    head_timeout_seconds: float = Field(
+        10, ge=0, le=3600, description="time a new connection, or a request's head, may take to arrive; 0: no limit"
+    )
+    keep_alive_seconds: float = Field(
+        5, ge=0, le=3600, description="time a connection may wait for its next request; 0: no limit"
+    )
+    send_timeout_seconds: float = Field(
+        60, ge=0, le=3600, description="time in which a client has to take 16 KiB of its answer; 0: no limit"
+    )
+    max_connections: int = Field(2000, ge=0, le=1_000_000, description="connections at the same time; 0: no limit")
+    max_connections_per_address: int = Field(
+        200,
+        ge=0,
+        le=1_000_000,
+        description="of one address (IPv6: /64), but for loopback and trusted proxies; 0: no limit",
+    )
     mail_from: Sender = Field(
         "", description="sender of mails that bring a form's link, as name@host or Name <name@host>"
     )

@@ -93,3 +93,17 @@ def _whole(schema: dict[str, Any]) -> Draft202012Validator:
 def _event_validator(reference: str) -> jsonschema_rs.Draft202012Validator:
     whole = {"$ref": reference, "components": {"schemas": VIEW["components"]["schemas"]}}
     return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def transport_fair(status: int, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+    """The body of an answer to what never became a request of an operation, if the contract allows it."""
+    declared = VIEW["x-transport-responses"][str(status)]
+    for name in declared["headers"]:
+        assert headers.get(name.lower()), f"{status} lacks {name}"
+    content = declared["content"][headers["content-type"]]
+    told: dict[str, Any] = json.loads(body)
+    wrong = [error.message for error in _whole(content["schema"]).iter_errors(told)]
+    assert wrong == [], f"{wrong} in {told}"
+    assert told["code"] in content["examples"]
+    assert (told["status"], told["request_id"]) == (status, headers["x-request-id"])
+    return told

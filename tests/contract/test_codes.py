@@ -14,7 +14,7 @@ NOT_OF_AN_OPERATION = {"method_not_allowed", "account_inactive", "conflict"}
 
 
 def declared() -> set[str]:
-    found: set[str] = set()
+    found: set[str] = set().union(*contract.transport_codes(contract.load()).values())
     for _path, _method, operation in contract.operations():
         found.update(*contract.error_codes(contract.load(), operation).values())
     return found

@@ -115,6 +115,23 @@ def a_code_at_the_wrong_status(document: dict[str, Any]) -> None:
     answers["404"] = answers["422"]
 
 
+@plant("transport")
+def a_code_of_the_transport_that_is_not_told(document: dict[str, Any]) -> None:
+    document["info"]["description"] = document["info"]["description"].replace("`uri_too_long`", "`too_long`")
+
+
+@plant("transport")
+def an_answer_of_the_transport_without_its_name(document: dict[str, Any]) -> None:
+    del document["x-transport-responses"]["408"]["headers"]["X-Request-Id"]
+
+
+@plant("transport")
+def an_answer_of_the_transport_of_another_status(document: dict[str, Any]) -> None:
+    document["x-transport-responses"]["431"]["content"]["application/json"]["examples"]["request_timeout"] = {
+        "value": {"code": "request_timeout", "status": 431}
+    }
+
+
 @plant("headers")
 def a_response_without_a_request_id(document: dict[str, Any]) -> None:
     del document["components"]["responses"]["NotFound"]["headers"]["X-Request-Id"]
