@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import socket
 import threading
@@ -17,6 +18,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.waiting import HANG
 
 KEY = "sk-test-0123456789abcdef"
 _REQUEST: TypeAdapter[Any] = TypeAdapter(CompletionCreateParamsStreaming)
@@ -104,11 +107,11 @@ class ChatServer:
             for _ in range(100):
                 yield _event(choices=[{"index": 0, "delta": _call(0, arguments="x" * 50_000), "finish_reason": None}])
         if name == "endless":
-            for index in range(100_000):
+            for index in itertools.count():
                 yield _event(choices=[{"index": 0, "delta": {"content": f"{index} "}, "finish_reason": None}])
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0)
         if name == "stalls":
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         if name == "marked-only":
             yield b"data: [DONE]\n\n"
             return
@@ -122,8 +125,8 @@ class ChatServer:
         yield b"data: [DONE]\n\n"
 
     async def _until_left(self, request: Request, left: threading.Event) -> None:
-        while not await request.is_disconnected():
-            await asyncio.sleep(0.02)
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
         left.set()
 
 
@@ -224,4 +227,4 @@ def serving() -> Iterator[ChatServer]:
         yield chat
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(HANG)

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,13 @@ import pytest
 from engine.running.cancel import Cancelled, CancelToken
 from engine.sandbox.pool import CodeRefused, SandboxPool
 from tests.engine.graphs import chain_document, code
+from tests.engine.tripped import TrippedAtWork
 from tests.engine.unfenced import unfenced_python
+from tests.waiting import HANG, until
 
 MEMORY, ANSWER = 256 * 1024 * 1024, 1 << 20
 # A piece of code that is to end by another limit has all the time that it may need on a busy machine.
-SECONDS, PATIENT_SECONDS = 0.5, 60
+SECONDS, PATIENT_SECONDS, DAYS = 0.5, 60, 1_000_000
 CANARY = "canary-5f2e"
 NO_ACCESS = "PermissionError: Code has no access to files, the network or other processes"
 CRASHED = "The code ended without an answer: it crashed, ended its process, or needed more memory than it may use"
@@ -62,11 +63,10 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refused(pool: SandboxPool, text: str, language: str = "python3", **inputs: Any) -> str:
-    began = time.monotonic()
     with pytest.raises(CodeRefused) as caught:
         pool.run(language, text, inputs, CancelToken())
-    assert time.monotonic() - began < pool._seconds + 4
-    assert pool.run(language, ALIVE[language], {}, CancelToken()) == {"alive": 1}
+    # Where half a second is all there is, a busy machine may not even manage this in one.
+    until(lambda: answer_or_error(pool, ALIVE[language], language) == "{'alive': 1}", "code that works")
     return str(caught.value)
 
 
@@ -134,18 +134,18 @@ OURS = (
 @pytest.mark.parametrize("walk", WALKS)
 def test_walking_python_s_own_objects_leads_nowhere(pool: SandboxPool, canary: Path, walk: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
         text = f"import os, sys\n{OURS}def main(path, port): return {{'got': {WALKS[walk]}}}"
         told = answer_or_error(pool, text, path=str(canary) + "-made", port=server.getsockname()[1])
         assert CANARY not in told
-        server.settimeout(0.1)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(BlockingIOError):  # a connection would be there before the code had its answer
             server.accept()
     assert not canary.with_name("canary-made").exists()
 
 
-def answer_or_error(pool: SandboxPool, text: str, **inputs: Any) -> str:
+def answer_or_error(pool: SandboxPool, text: str, language: str = "python3", **inputs: Any) -> str:
     try:
-        return str(pool.run("python3", text, inputs, CancelToken()))
+        return str(pool.run(language, text, inputs, CancelToken()))
     except CodeRefused as error:
         return str(error)
 
@@ -288,13 +288,11 @@ def test_javascript_reaches_nothing_and_ends_within_its_limit(
     assert CANARY not in told
 
 
-def test_the_end_of_its_run_ends_code_at_once(pool: SandboxPool) -> None:
-    cancel = CancelToken()
-    threading.Timer(0.2, lambda: cancel.trip("stopped")).start()
-    began = time.monotonic()
+def test_the_end_of_its_run_ends_code_at_once() -> None:
+    pool = SandboxPool(seconds=DAYS, memory_bytes=MEMORY, answer_bytes=ANSWER)
     with pytest.raises(Cancelled):
-        pool.run("python3", "while True: pass", {}, cancel)
-    assert time.monotonic() - began < 0.8
+        pool.run("python3", "while True: pass", {}, TrippedAtWork())
+    pool.close()
 
 
 def children(pid: int) -> set[int]:
@@ -328,7 +326,7 @@ def test_no_process_is_left_behind(hasty: SandboxPool, soon: Callable[..., Any])
 def test_code_ends_with_its_nursery_and_the_next_piece_finds_a_new_one(
     soon: Callable[..., Any],
 ) -> None:
-    pool = SandboxPool(seconds=20, memory_bytes=MEMORY, answer_bytes=ANSWER)
+    pool = SandboxPool(seconds=PATIENT_SECONDS, memory_bytes=MEMORY, answer_bytes=ANSWER)
     pool.run("python3", "def main(): return {}", {}, CancelToken())
     assert pool._nursery is not None
     nursery = pool._nursery.process
@@ -339,7 +337,7 @@ def test_code_ends_with_its_nursery_and_the_next_piece_finds_a_new_one(
         # One that computes: it has its code, and the server its handle. The first piece's child may still be ending.
         child = soon(lambda: next((one for one in children(nursery.pid) if cpu_seconds(one) > 0.1), None))
         nursery.kill()
-        thread.join(30)
+        thread.join(HANG)
         assert told == [CRASHED]
         soon(lambda: not Path(f"/proc/{child}").exists())
         assert pool.run("python3", ALIVE["python3"], {}, CancelToken()) == {"alive": 1}
@@ -348,7 +346,7 @@ def test_code_ends_with_its_nursery_and_the_next_piece_finds_a_new_one(
 
 
 def test_four_busy_pieces_of_code_keep_a_fifth_waiting_not_failing() -> None:
-    pool = SandboxPool(seconds=2, memory_bytes=MEMORY, answer_bytes=ANSWER)
+    pool = SandboxPool(seconds=PATIENT_SECONDS, memory_bytes=MEMORY, answer_bytes=ANSWER)
     found: list[str] = []
     text = "import time\ndef main(n):\n    time.sleep(0.3)\n    return {'n': n}"
     threads = [threading.Thread(target=lambda n=n: found.append(answer_or_error(pool, text, n=n))) for n in range(8)]

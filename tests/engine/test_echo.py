@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -181,14 +180,12 @@ def test_the_usage_can_be_set() -> None:
 
 def test_a_wait_ends_with_the_run() -> None:
     cancel = CancelToken()
-    model = EchoModel("p", "m", {"first_delay_ms": 60_000}, cancel)
+    model = EchoModel("p", "m", {"first_delay_ms": 600_000}, cancel)
     cancel.trip("stopped")
-    began = time.monotonic()
     with pytest.raises(Cancelled):
         model.invoke_llm(
             prompt_messages=[UserPromptMessage(content="x")], model_parameters={}, tools=None, stop=None, stream=False
         )
-    assert time.monotonic() - began < 5
 
 
 def classifier_prompt(said: str) -> list[PromptMessage]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -131,10 +130,8 @@ def test_a_reader_may_wait_through_the_pause(bench: Bench) -> None:
             async for _, payload in runs.follow(run.id, through_pauses=True):
                 found.append(json.loads(payload))
                 if found[-1]["event"] == "workflow_paused":
-                    asyncio.get_running_loop().call_later(0.3, answer, token_of(found), "approve")  # misses a field
-                    asyncio.get_running_loop().call_later(
-                        0.6, lambda: answer(token_of(found), "approve", comment="late")
-                    )
+                    asyncio.get_running_loop().call_soon(answer, token_of(found), "approve")  # misses a field
+                    asyncio.get_running_loop().call_soon(lambda: answer(token_of(found), "approve", comment="late"))
         return found
 
     found = asyncio.run(whole())
@@ -326,10 +323,9 @@ def test_no_form_waits_longer_than_the_server_allows(bench: Bench, configure: An
 def test_stopping_a_waiting_run_ends_it_and_its_forms_at_once(bench: Bench) -> None:
     run = bench.start(bench.app(review()))
     token = token_of(bench.events(run))
-    began = time.monotonic()
     runs.stop(bench.stored(run))
+    assert bench.stored(run).is_over
     events = bench.events(run)
-    assert time.monotonic() - began < 1
     assert (events[-1]["data"]["status"], events[-1]["data"]["error"]) == ("stopped", "Stopped by user.")
     assert names(events)[-2:] == ["node_finished review", "workflow_finished"]
     assert refused(token, comment="x").code == "human_input_form_expired"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
 
 import pytest
@@ -64,13 +63,13 @@ def test_what_is_no_final_answer_yet_is_not_told(text: str) -> None:
     assert final.rest("x") == "x"
 
 
-def test_a_text_that_is_no_json_is_given_up_quickly() -> None:
-    for text in ("{" * 200_000, "{action:" * 25_000, "Final Answer" * 20_000, '{"action": "' * 20_000 + "}"):
-        began = time.perf_counter()
-        read(text)
-        with suppress(ValueError):
-            read_json(text)
-        assert time.perf_counter() - began < 2
+@pytest.mark.parametrize("piece", ["{", "{action:", "Final Answer", '{"action": "'])
+def test_a_text_that_is_no_json_is_not_looked_through_again_from_each_brace(piece: str) -> None:
+    """Of a million pieces: that would take days."""
+    text = piece * 1_000_000 + "}"
+    read(text)
+    with suppress(ValueError):
+        read_json(text)
 
 
 def test_an_input_in_the_instruction_is_not_taken_for_a_placeholder() -> None:

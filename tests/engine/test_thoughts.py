@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -32,18 +31,16 @@ def test_thoughts_are_parted_from_what_is_said(text: str, said: str, thought: st
 
 
 @pytest.mark.parametrize("piece", ["<think>", "<think ", "<think>a</think>"])
-def test_no_text_takes_long(piece: str) -> None:
-    began = time.perf_counter()
-    without_thoughts(piece * 100_000)
-    split_reasoning(piece * 100_000, "separated")
-    assert time.perf_counter() - began < 2
+def test_no_text_is_looked_through_more_than_once(piece: str) -> None:
+    """Of a million pieces: looking to the end of the text from each would take days."""
+    text = piece * 1_000_000
+    assert len(without_thoughts(text)) in (0, len(text))
+    assert split_reasoning(text, "separated")[0] in ("", text.strip())
 
 
 def test_nobody_keeps_the_server_busy_with_thoughts_that_are_not_closed(bench: Bench) -> None:
-    text = "<think>" * 30_000
+    text = "<think>" * 100_000
     chat: dict[str, Any] = chat_document()
     chat["graph"]["nodes"][1]["data"]["reasoning_format"] = "separated"
-    began = time.perf_counter()
     assert bench.run(chat, query=text)[-1]["data"]["status"] == "succeeded"
     assert told(bench.run(classifying(model=model(answer=text)), {"said": "x"}))["status"] == "succeeded"
-    assert time.perf_counter() - began < 10
