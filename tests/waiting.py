@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,6 +28,18 @@ def until[T](condition: Callable[[], T], what: str = "", process: subprocess.Pop
         assert time.monotonic() < give_up, f"this did not happen: {what or condition}"
         time.sleep(_PAUSE)
     return found
+
+
+def until_stuck(thread: int, over: Callable[[], object]) -> None:
+    """Wait until another thread waits for something, or is over: ten looks find it at the same place in the code."""
+    places: list[object] = []
+
+    def looks_alike() -> bool:
+        frame = sys._current_frames().get(thread)
+        places.append(frame and (id(frame), frame.f_lasti))
+        return bool(over()) or (len(places) >= 10 and len(set(places[-10:])) == 1)
+
+    until(looks_alike, "another thread at a standstill")
 
 
 async def until_async[T](condition: Callable[[], T], what: str = "") -> T:

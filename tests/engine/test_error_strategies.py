@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+import threading
 from typing import Any
 
 import pytest
 
 from engine import runs
 from engine.nodes.kinds import KINDS
+from engine.running.cancel import CancelToken
 from tests.engine.conftest import Bench
 from tests.engine.forms import ask
 from tests.engine.graphs import code, document, edge, end, llm, node, template
 from tests.engine.test_tool_nodes import agent, tool
+from tests.waiting import HANG
 
 ASLEEP = {"provider": "echo", "name": "echo", "mode": "chat", "completion_params": {"error": "asleep"}}
 OFF = {"enabled": False}
@@ -224,18 +226,34 @@ def test_an_iteration_deals_with_a_failing_round_as_it_says(bench: Any, mode: st
     assert last["outputs"].get("output") == output
 
 
-def test_what_works_beside_a_node_goes_on_while_it_waits_for_another_attempt(bench: Bench) -> None:
-    broken, slow = llm("broken", "x", error="asleep"), llm("llm", "x", first_delay_ms=100)
-    retry = {"retry_enabled": True, "max_retries": 1, "retry_interval": 400}
+def test_what_works_beside_a_node_goes_on_while_it_waits_for_another_attempt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait ends once the other branch has spoken: if that stood still meanwhile, neither would end."""
+    broken, other = llm("broken", "x", error="asleep"), llm("llm", "x", first_delay_ms=100)
+    retry = {"retry_enabled": True, "max_retries": 1, "retry_interval": 4321}
     broken["data"] |= {"retry_config": retry, "error_strategy": "default-value"}
-    nodes = [node("start", "start", variables=[]), broken, slow, end(text=["llm", "text"])]
+    nodes = [node("start", "start", variables=[]), broken, other, end(text=["llm", "text"])]
     edges = [edge("start", "broken"), edge("start", "llm"), edge("broken", "end"), edge("llm", "end")]
-    run, came = bench.start(bench.app(document(nodes, edges))), dict[str, float]()
+    spoken, waits, sleep = threading.Event(), list[float](), CancelToken.sleep
+
+    def waited(self: CancelToken, seconds: float) -> None:
+        if seconds != 4.321:
+            return sleep(self, seconds)
+        assert spoken.wait(HANG)
+        waits.append(seconds)
+
+    monkeypatch.setattr(CancelToken, "sleep", waited)
+    run, told = bench.start(bench.app(document(nodes, edges))), list[str]()
 
     async def read() -> None:
-        async for _, payload in runs.follow(run.id, after=0):
-            event = json.loads(payload)
-            came[f"{event['event']} {event['data'].get('node_id', '')}"] = time.monotonic()
+        async with asyncio.timeout(HANG):
+            async for _, payload in runs.follow(run.id, after=0):
+                event = json.loads(payload)
+                told.append(f"{event['event']} {event['data'].get('node_id', '')}")
+                if event["event"] == "text_chunk":
+                    spoken.set()
 
     asyncio.run(read())
-    assert came["node_finished broken"] - came["text_chunk "] > 0.15
+    assert waits == [4.321]
+    assert told.index("text_chunk ") < told.index("node_finished broken")

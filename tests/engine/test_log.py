@@ -156,7 +156,7 @@ def test_a_reader_is_woken_by_each_write_and_not_only_by_the_first() -> None:
 
     async def write() -> None:
         given = asyncio.Event()
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(HANG), asyncio.TaskGroup() as tasks:
             tasks.create_task(read(given))
             for text in "abc":
                 await asyncio.sleep(0)  # the reader has taken what there was, and waits

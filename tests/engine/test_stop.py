@@ -6,7 +6,6 @@ What the nodes do here takes days. That a run has ended, and that its work has, 
 from __future__ import annotations
 
 import http.server
-import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -69,15 +68,17 @@ def fetching(url: str, **data: Any) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def stop_when_busy(bench: Any, definition: dict[str, Any], soon: Callable[..., Any]) -> tuple[list[Any], Any]:
-    """Stop a run while a node works, or waits and something was said; out: its events, and the run."""
+def stop_when_busy(
+    bench: Any, definition: dict[str, Any], soon: Callable[..., Any], least: int = 3
+) -> tuple[list[Any], Any]:
+    """Stop a run once a node works or waits and more than ``least`` events were told; out: its events, and the run."""
     run = bench.start(bench.app(definition))
-    live, speaks = runs.machine().live[run.id], '"delay_ms": 20' in json.dumps(definition)
+    live = runs.machine().live[run.id]
 
     def busy() -> bool:
         told = len(live.log.since(0)[0])
         waits = live.cancel._hooks or live.cancel._event._cond._waiters  # type: ignore[attr-defined]
-        return told > 10 or (told > 3 and bool(waits) and not speaks)
+        return told > 10 or (told > least and bool(waits))
 
     soon(busy, "a node at work")
     runs.stop(bench.stored(run))
@@ -130,7 +131,7 @@ def test_the_threads_of_a_stopped_run_go_away(
 
 
 def test_the_answer_so_far_is_kept_when_a_chat_is_stopped(bench: Any, soon: Callable[..., Any]) -> None:
-    events, run = stop_when_busy(bench, chat_document(delay_ms=20, chunks=100_000), soon)
+    events, run = stop_when_busy(bench, chat_document(delay_ms=20, chunks=100_000), soon, least=10)
     said = "".join(event["answer"] for event in events if event["event"] == "message")
 
     assert said

@@ -53,13 +53,16 @@ def test_no_more_work_at_a_time_than_threads_and_all_of_it(
 def test_a_free_thread_is_used_again_and_ends_when_it_is_idle_for_long(
     make: Callable[..., Threads], soon: Callable[..., Any]
 ) -> None:
-    threads, used = make(50, 0.2), set()
+    threads, used = make(50, HANG), set()
     for _ in range(20):
         done = threading.Event()
         threads.submit("a", lambda done=done: (used.add(threading.get_ident()), done.set()))
         assert done.wait(HANG)
         soon(lambda: threads._idle)
     assert len(used) == 1
+    threads.close()
+    threads = make(50, 0.01)
+    threads.submit("a", lambda: None)
     soon(lambda: not alive())
     done = threading.Event()
     threads.submit("a", done.set)
@@ -71,7 +74,7 @@ def test_the_place_of_a_thread_that_ended_is_free_again(make: Callable[..., Thre
     for _ in range(3):
         done = threading.Event()
         threads.submit("a", done.set)
-        assert done.wait(10)
+        assert done.wait(HANG)
         soon(lambda: not alive())
 
 

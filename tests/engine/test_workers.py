@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,6 +17,7 @@ from tests.engine.conftest import Bench
 from tests.engine.forms import answer, review, token_of
 from tests.engine.graphs import chat_document
 from tests.engine.test_easy_modes import easy
+from tests.waiting import until
 
 
 def test_what_a_process_takes_and_does_not_carry_out_another_does(
@@ -27,7 +26,9 @@ def test_what_a_process_takes_and_does_not_carry_out_another_does(
     configure(max_concurrent_runs=0)
     first = bench.start(bench.app(chat_document()))
     second = bench.start(bench.app(easy("chat")), query="hi", conversation_id=None)
-    time.sleep(0.4)
+    for _ in range(3):
+        recovery.take_free(runs.machine())
+        recovery.recover(runs.machine())
     assert {(row.status, row.worker) for row in map(bench.stored, (first, second))} == {("queued", "")}
     configure()
     assert bench.events(first)[-1]["data"]["status"] == "succeeded"
@@ -57,13 +58,12 @@ def test_a_run_that_nobody_carries_out_is_stopped_at_once(bench: Bench, configur
 
 def test_a_process_takes_no_more_than_it_has_room_for(bench: Bench, configure: Callable[..., None]) -> None:
     configure(max_concurrent_runs=0)
-    app = bench.app(chat_document(delay_ms=50, chunks=200))
+    app = bench.app(chat_document(delay_ms=50, chunks=100_000))
     asked = [bench.start(app) for _ in range(5)]
     configure(max_concurrent_runs=2, sweep_seconds=0.5)
     for _ in range(3):
         recovery.recover(runs.machine())
         recovery.take_free(runs.machine())
-    time.sleep(0.6)
     assert len(leases.held("")) == 3
     assert set(leases.held(runs.machine().place.worker)) == {run.id for run in asked[:2]}
     for run in asked:
@@ -75,18 +75,18 @@ def test_a_reader_of_a_run_elsewhere_outlasts_a_store_that_is_away(
 ) -> None:
     configure(max_concurrent_runs=0)
     run = bench.start(bench.app(chat_document()))
-    looks = itertools.count()
+    looks: list[str] = []
     there = rows.for_worker
 
     def away(run_id: str) -> Any:
-        if next(looks) in (1, 2):
+        looks.append(run_id)
+        if len(looks) in (2, 3):
             raise Refusal("service_unavailable", "The database cannot be used right now.")
         return there(run_id)
 
     monkeypatch.setattr("engine.follow.rows.for_worker", away)
     reading = ThreadPoolExecutor(1).submit(bench.events, run)
-    while next(looks) < 4:
-        time.sleep(0.1)
+    until(lambda: len(looks) > 4, "a look after the store came back")
     assert unattended.end(bench.stored(run), "stopped", "Stopped by user.")
     assert [event["event"] for event in reading.result()] == ["message_end", "workflow_finished"]
 

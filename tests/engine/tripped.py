@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from engine.running.cancel import CancelToken
+from tests.waiting import HANG
 
 
 class TrippedAtWork(CancelToken):
@@ -32,5 +33,5 @@ class TrippedAtWork(CancelToken):
         threading.Thread(target=self._end).start()
 
     def _end(self) -> None:
-        if self._also is None or self._also.wait(60):
+        if self._also is None or self._also.wait(HANG):
             self.trip("stopped")

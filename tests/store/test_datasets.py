@@ -8,6 +8,7 @@ import pytest
 
 from store import dataset_search, datasets, db, sql, words
 from store.refusal import Refusal
+from tests.waiting import HANG
 from tests.world import World
 
 BEES = "Bees dance to tell the way to the flowers.\nA scout dances in the dark hive."
@@ -174,7 +175,7 @@ def test_others_write_while_the_words_of_a_document_are_found(world: World, monk
     def slowly(text: str) -> list[str]:
         other = threading.Thread(target=datasets.create, args=(world.home.id, text), daemon=True)
         other.start()
-        other.join(2)
+        other.join(HANG)
         assert not other.is_alive()
         return found(text)
 

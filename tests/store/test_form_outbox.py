@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from store.mails import MailDraft
 from store.runs import Run
 from tests.doubles import FakeClock
 from tests.store.racing import race
+from tests.waiting import HANG, until, until_stuck
 from tests.world import World
 
 HOUR = timedelta(hours=1)
@@ -98,19 +98,25 @@ class Meanwhile:
     """Has one thing happen in the middle of another, as far as that lets it."""
 
     def __init__(self) -> None:
-        self._begun = threading.Event()
+        self._begun, self._over = threading.Event(), threading.Event()
+        self._thread: int | None = None
 
     def begin(self) -> None:
         """Called in the middle."""
         self._begun.set()
-        time.sleep(0.3)
+        until(lambda: self._thread is not None, "the other thing")
+        until_stuck(self._thread or 0, self._over.is_set)
 
     def then[T](self, what: Callable[[], T]) -> Callable[[], T]:
         """What happens meanwhile."""
 
         def late() -> T:
-            assert self._begun.wait(30)
-            return what()
+            assert self._begun.wait(HANG)
+            self._thread = threading.get_ident()
+            try:
+                return what()
+            finally:
+                self._over.set()
 
         return late
 
