@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from engine.events.log import EventLog, Follower
@@ -12,12 +13,13 @@ from engine.inputs.variables import WORKFLOW_MODES
 from store import events as stored
 from store import runs as rows
 from store.refusal import Refusal
+from store.run_row import ENDINGS
 
 if TYPE_CHECKING:
     from engine.running.machine import Machine
 
 _PAGE = 500
-_POLL_SECONDS = 0.25
+_AGAIN_SECONDS = 0.25  # after the store was found away
 
 
 _LAST = {True: ('{"event":"workflow_finished"',), False: ('{"event":"message_end"', '{"event":"error"')}
@@ -36,69 +38,70 @@ def is_pause(payload: str) -> bool:
 
 
 async def batches(
-    machine: Machine, run_id: str, after: int, idle: float, through_pauses: bool
-) -> AsyncIterator[list[tuple[int, str]]]:
+    machine: Machine, run_id: str, after: int, idle: float, through_pauses: bool, reader: Follower
+) -> AsyncGenerator[list[tuple[int, str]], None]:
     """Yield lists of (number, payload) after a number; an empty list after ``idle`` quiet seconds.
 
-    Read from memory while this process executes the run, else from the store. Ends with the run; also when
-    it waits for people, unless ``through_pauses``.
+    Read from memory while this process executes the run, else from the store. Ends with the run, and as soon as
+    ``reader`` has lost its access; also when the run waits for people, unless ``through_pauses``.
     """
-    quiet = 0.0
-    while not machine.closed:
-        live = machine.live.get(run_id)
-        if live is not None and not live.log.finished:
-            async for batch in _live(live.log, after, idle):
-                after = batch[-1][0] if batch else after
-                yield batch
-            if not live.log.halted or live.abandoned:
-                # Let go, not paused: whoever goes on with it may be another process, and this one may end.
+    try:
+        while True:
+            reader.clear()
+            if machine.closed or reader.lost:
                 return
-            # The row says whether it waits: somebody may have answered in this moment.
-            continue
-        over, batch = await asyncio.to_thread(_read, run_id, after, through_pauses)
-        if batch:
-            quiet, after = 0.0, batch[-1][0]
-            yield batch
-        if over:
-            return
-        if batch:
-            continue
-        await asyncio.sleep(_POLL_SECONDS)
-        quiet += _POLL_SECONDS
-        if quiet >= idle:
-            quiet = 0.0
-            yield []
+            live = machine.live.get(run_id)
+            if live is not None and not live.log.finished:
+                machine.watch.leave(run_id, reader)
+                async with aclosing(_live(machine, live.log, after, idle, reader)) as source:
+                    async for batch in source:
+                        after = batch[-1][0] if batch else after
+                        yield batch
+                if not live.log.halted or live.abandoned:
+                    # Let go, not paused: whoever goes on with it may be another process, and this one may end.
+                    return
+                # The row says whether it waits: somebody may have answered in this moment.
+                continue
+            machine.watch.join(run_id, reader)
+            over, batch = await _read(machine, run_id, after, through_pauses)
+            if batch:
+                after = batch[-1][0]
+                yield batch
+            if over:
+                return
+            if not batch and not await reader.news(idle):
+                yield []
+    finally:
+        machine.watch.leave(run_id, reader)
 
 
-async def _live(log: EventLog, after: int, idle: float) -> AsyncIterator[list[tuple[int, str]]]:
-    while after < log.base:
+async def _live(
+    machine: Machine, log: EventLog, after: int, idle: float, reader: Follower
+) -> AsyncGenerator[list[tuple[int, str]], None]:
+    while after < log.base and not reader.lost:
         # What the run told before it stood still is in the store only.
-        _, found = await asyncio.to_thread(_read, log.run_id, after, True)
+        _, found = await _read(machine, log.run_id, after, True)
         if batch := [one for one in found if one[0] <= log.base]:
             after = batch[-1][0]
             yield batch
         else:
-            await asyncio.sleep(_POLL_SECONDS)
-    follower = Follower()
-    log.join(follower)
+            await asyncio.sleep(_AGAIN_SECONDS)
+    log.join(reader)
     try:
         while True:
-            follower.event.clear()
-            follower.notified = False
+            reader.clear()
+            if reader.lost:
+                return
             batch, finished = log.since(after)
             if batch:
                 after = batch[-1][0]
                 yield batch
             if finished:
                 return
-            if not batch:
-                try:
-                    async with asyncio.timeout(idle):
-                        await follower.event.wait()
-                except TimeoutError:
-                    yield []
+            if not batch and not await reader.news(idle):
+                yield []
     finally:
-        log.leave(follower)
+        log.leave(reader)
 
 
 def opening(run_id: str, snapshot: bool) -> tuple[list[tuple[int, str]], int]:
@@ -144,14 +147,12 @@ def closing_events(row: rows.Run) -> list[tuple[int, str]]:
     return [(tail[0][0] - 1, json.dumps(whole, ensure_ascii=False, separators=(",", ":"))), *tail]
 
 
-def _read(run_id: str, after: int, through_pauses: bool) -> tuple[bool, list[tuple[int, str]]]:
+async def _read(machine: Machine, run_id: str, after: int, through_pauses: bool) -> tuple[bool, list[tuple[int, str]]]:
     """Return whether nothing comes after the next events, and these."""
     try:
-        # In this order: a run's events are written before its row says that it is over, or that it waits.
-        row = rows.for_worker(run_id)
-        found = stored.read(run_id, after, _PAGE)
+        status, mode, found = await machine.watch.read(run_id, after)
     except Refusal:
         return False, []  # the store is away: what is there is told when it is back
     if found:
-        return row is not None and is_last(found[-1][1], row.mode), found
-    return row is None or row.is_over or (row.status == "paused" and not through_pauses), []
+        return status is not None and is_last(found[-1][1], mode), found
+    return status is None or status in ENDINGS or (status == "paused" and not through_pauses), []

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from engine import follow as reading
 from engine.config import EngineConfig
 from engine.definition import author_secrets
+from engine.events.log import Follower
 from engine.files import service as files
 from engine.forms.mailer import Mailer
 from engine.inputs.checks import plan
@@ -71,6 +73,7 @@ def configure(config: EngineConfig | None = None) -> None:
     _engine = _Engine(config)
     recovery.recover(_engine.machine)
     _engine.keeper.begin()
+    _engine.machine.watch.begin()
     if _engine.mailer:
         _engine.mailer.begin()
 
@@ -135,6 +138,7 @@ def stop(run: rows.Run) -> None:
     if now is not None and (now.status == "paused" or run.id in machine().waiting or is_gone(now.worker)):
         # Nobody executes it. Somebody may answer its form in this moment: then it begins and finds the wish.
         unattended.end(now, "stopped", STOPPED)
+        machine().watch.touch(run.id)
 
 
 async def follow(
@@ -148,15 +152,24 @@ async def follow(
     that are over are left out. Ends after the run's last event, and when the run waits for people, unless
     ``through_pauses``.
     """
-    async for batch in batches(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses):
-        for seq, payload in batch:
-            yield seq, payload
+    source = batches(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses)
+    async with aclosing(source):
+        async for batch in source:
+            for seq, payload in batch:
+                yield seq, payload
 
 
 async def batches(
-    run_id: str, *, after: int | None = 0, snapshot: bool = False, through_pauses: bool = False
-) -> AsyncIterator[list[tuple[int, str]]]:
-    """Like `follow`, but by the handful; an empty list says that nothing happened for ``ping_seconds``."""
+    run_id: str,
+    reader: Follower | None = None,
+    *,
+    after: int | None = 0,
+    snapshot: bool = False,
+    through_pauses: bool = False,
+) -> AsyncGenerator[list[tuple[int, str]], None]:
+    """Like `follow`, but by the handful; an empty list says that nothing happened for ``ping_seconds``. Ends also as
+    soon as ``reader`` has lost its access.
+    """
     chosen, hidden = machine(), 0
     if after is None:
         closing, hidden = await asyncio.to_thread(reading.opening, run_id, snapshot)
@@ -164,12 +177,13 @@ async def batches(
             yield await _relinked(run_id, closing)
             return
         after = 0 if snapshot else hidden
-    source = reading.batches(chosen, run_id, after, chosen.config.ping_seconds, through_pauses)
-    async for batch in source:
-        fill = chosen.place.links.fill
-        shown = [(seq, fill(text)) for seq, text in batch if seq > hidden or not reading.is_pause(text)]
-        if shown or not batch:
-            yield await _relinked(run_id, shown)
+    source = reading.batches(chosen, run_id, after, chosen.config.ping_seconds, through_pauses, reader or Follower())
+    fill = chosen.place.links.fill
+    async with aclosing(source):
+        async for batch in source:
+            shown = [(seq, fill(text)) for seq, text in batch if seq > hidden or not reading.is_pause(text)]
+            if shown or not batch:
+                yield await _relinked(run_id, shown)
 
 
 async def _relinked(run_id: str, batch: list[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -12,13 +12,10 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from engine import runs
+from engine.events.log import Follower
 from store import runs as rows
-from store.clock import current
+from store.access import Access
 from store.refusal import Refusal
-
-logger = logging.getLogger(__name__)
-
-RECHECK_SECONDS = 1.0
 
 HEADERS = {
     "Cache-Control": "no-cache, no-store",
@@ -35,48 +32,42 @@ def frame(seq: int, payload: str) -> bytes:
 
 
 async def frames(
-    run_id: str,
+    run: rows.Run,
     *,
+    access: Access | None = None,
     after: int | None = 0,
     snapshot: bool = False,
     through_pauses: bool = False,
-    holds: Callable[[], bool] | None = None,
 ) -> AsyncIterator[bytes]:
     """Yield the frames of a run: how long to wait before a reconnect, a ping, the events, pings while it is
     quiet.
 
-    ``after``, ``snapshot`` and ``through_pauses`` are those of `engine.runs.follow`. ``holds`` says whether the
-    reader may still read: it is asked before a frame, once a second at most, and its no is told as an `error`
-    event, the last.
+    ``after``, ``snapshot`` and ``through_pauses`` are those of `engine.runs.follow`. When ``access`` is lost (at once
+    by a change in this process, within a second by one elsewhere) nothing more is told but an `error` event that says
+    why.
     """
-    # In one frame: some parsers tell one with nothing but a retry as a message without data.
-    yield f"retry: {runs.config().retry_ms}\nevent: ping\n\n".encode()
-    asked = current().monotonic()
-    async for batch in runs.batches(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses):
-        if holds is not None and current().monotonic() - asked >= RECHECK_SECONDS:
-            if not await asyncio.to_thread(_still, holds):
-                yield await asyncio.to_thread(_turned_away, run_id)
-                return
-            asked = current().monotonic()
-        yield b"".join(frame(seq, payload) for seq, payload in batch) if batch else _COMMENT
-
-
-def _still(holds: Callable[[], bool]) -> bool:
+    reader, watch = Follower(), runs.machine().watch
+    if access:
+        watch.admit(access, reader)
     try:
-        return holds()
-    except Exception:
-        # The store is away, and what is told comes out of it: the reader is asked about again when it is back.
-        logger.warning("Whether a reader may still read could not be looked up", exc_info=True)
-        return True
+        # In one frame: some parsers tell one with nothing but a retry as a message without data.
+        yield f"retry: {runs.config().retry_ms}\nevent: ping\n\n".encode()
+        source = runs.batches(run.id, reader, after=after, snapshot=snapshot, through_pauses=through_pauses)
+        async with aclosing(source):
+            async for batch in source:
+                if reader.lost:
+                    break
+                yield b"".join(frame(seq, payload) for seq, payload in batch) if batch else _COMMENT
+        if reader.lost:
+            yield _turned_away(run, reader.lost)
+    finally:
+        if access:
+            watch.dismiss(access, reader)
 
 
-def _turned_away(run_id: str) -> bytes:
-    """The last frame for a reader whose token was revoked, or whose page was signed out. Without an id: it is no
-    event of the run.
-    """
-    run = rows.for_worker(run_id)
-    told: dict[str, Any] = {"event": "error", "task_id": run.task_id if run else None, "workflow_run_id": run_id}
-    refusal = Refusal("invalid_token")
+def _turned_away(run: rows.Run, refusal: Refusal) -> bytes:
+    """The last frame for a reader who has lost access. Without an id: it is no event of the run."""
+    told: dict[str, Any] = {"event": "error", "task_id": run.task_id, "workflow_run_id": run.id}
     told |= {"code": refusal.code, "message": refusal.message, "status": refusal.status}
     return b"data: " + orjson.dumps(told) + b"\n\n"
 
@@ -107,18 +98,21 @@ class EventStream(StreamingResponse):
                 raise
         finally:
             listening.cancel()
+            # Now, not when the garbage is collected: it lets go of what it follows.
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()
 
 
 def response(
-    run_id: str,
+    run: rows.Run,
     *,
+    access: Access | None = None,
     after: int | None = 0,
     snapshot: bool = False,
     through_pauses: bool = False,
-    holds: Callable[[], bool] | None = None,
 ) -> EventStream:
     """Return the streaming answer for a run; the client may leave at any time, the run goes on. The arguments are
     those of `frames`.
     """
-    body = frames(run_id, after=after, snapshot=snapshot, through_pauses=through_pauses, holds=holds)
+    body = frames(run, access=access, after=after, snapshot=snapshot, through_pauses=through_pauses)
     return EventStream(body, media_type=CONTENT_TYPE, headers=HEADERS)

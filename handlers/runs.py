@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from connexion import request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+import store.access
 import store.apps
-import store.cookies
 import store.events
 import store.runs
-import store.session_list
 from engine import runs, stream
 from engine.inputs.variables import MODES
 from store.caller import Caller
@@ -26,7 +23,7 @@ def run_app(user: Caller, app_id: str, body: dict[str, Any], idempotency_key: st
     """Operation ``runApp``: everything that can be refused is refused before the stream begins."""
     app = store.apps.visible(user, app_id)
     run = runs.start(app, store.apps.version(app_id, None), user, body, idempotency_key)
-    return stream.response(run.id, holds=_holds(user))
+    return stream.response(run, access=store.access.of(user, run.app_id))
 
 
 async def stream_task_events(
@@ -41,22 +38,19 @@ async def stream_task_events(
     run = await run_in_threadpool(_own_run, user, app_id, task_id)
     runs.refuse_when_closing()
     after = _cursor(request.headers.get("last-event-id") or last_event_id)
-    if after and after > await run_in_threadpool(store.events.last_seq, run.id):
-        raise _no_event()  # waiting for it would pass over those that come before it
+    if after:
+        last = await run_in_threadpool(store.events.last_seq, run.id)
+        if after > last:
+            raise _no_event()  # waiting for it would pass over those that come before it
+        if after == last and run.is_over:
+            return Response(status_code=204)  # WHATWG HTML §9.2: do not connect again
     return stream.response(
-        run.id,
+        run,
+        access=store.access.of(user, run.app_id),
         after=after,
         snapshot=include_state_snapshot,
         through_pauses=continue_on_pause,
-        holds=_holds(user),
     )
-
-
-def _holds(user: Caller) -> Callable[[], bool] | None:
-    """How to learn that the caller's token, or the page's cookie, still holds while its stream is open."""
-    if user.session_id:
-        return partial(store.session_list.is_live, user.session_id)
-    return partial(store.cookies.is_live, user.cookie_hash) if user.cookie_hash else None
 
 
 def _own_run(user: Caller, app_id: str, task_id: str) -> Run:

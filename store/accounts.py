@@ -10,7 +10,7 @@ from functools import lru_cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from store import cookies, db, session_list, sessions, sql
+from store import cookies, db, revocations, session_list, sessions, sql
 from store.clock import current_ids, from_micros, now_micros
 from store.refusal import Refusal
 
@@ -101,7 +101,9 @@ def _credentials(email: str) -> tuple[Account, str | None] | None:
 def set_password(account_id: str, password: str) -> bool:
     """Replace the password and close every page sign-in of the account; False if there is no such account."""
     hashed = _hasher().hash(password)
-    return _store_password(account_id, hashed)
+    changed = _store_password(account_id, hashed)
+    revocations.tell()
+    return changed
 
 
 @db.writes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from store import db, sql
+from store import db, revocations, sql
 from store.app_row import JOINS, SELECT, App, app_of
 from store.clock import current_ids, now_micros
 from store.refusal import Refusal
@@ -121,6 +121,7 @@ def publish(app_id: str) -> str:
     return version_id
 
 
+@revocations.told
 @db.writes
 def delete(app_id: str) -> bool:
     """Take an app away from everybody; False if there is none. Its rows stay, for runs still going."""
@@ -128,6 +129,7 @@ def delete(app_id: str) -> bool:
     return sql.change(statement, now_micros(), sql.uuid_or_none(app_id)) == 1
 
 
+@revocations.told
 @db.writes
 def set_access(app_id: str, mode: str, allowed_emails: Iterable[str] = ()) -> bool:
     """Set who may use an app, and for mode ``private`` which accounts; False for an unknown app.
@@ -144,6 +146,7 @@ def set_access(app_id: str, mode: str, allowed_emails: Iterable[str] = ()) -> bo
     return True
 
 
+@revocations.told
 @db.writes
 def set_api(app_id: str, enabled: bool) -> bool:
     """Switch an app's service API on or off; False for an unknown app."""

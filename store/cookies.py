@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from datetime import timedelta
 
-from store import accounts, db, sql
+from store import accounts, db, revocations, sql
 from store.caller import ACCOUNT_SCOPES, Caller
 from store.clock import MICROSECOND, current, current_ids, now_micros
 
@@ -52,13 +52,6 @@ def csrf_token(cookie: str) -> str:
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"difyspec page form", hashlib.sha256).hexdigest()
 
 
-@db.reads
-def is_live(cookie_hash: str) -> bool:
-    """True while a browser is signed in: for what lasts longer than one request."""
-    live = "SELECT 1 FROM cookies WHERE cookie_hash = ? AND expires_at > ?"
-    return sql.row(live, cookie_hash, now_micros()) is not None
-
-
 def caller(account: accounts.Account, cookie: str = "") -> Caller:
     """Who a signed-in page speaks for: the account, with everything it may do, while ``cookie`` is live."""
     return Caller(
@@ -75,6 +68,7 @@ def caller(account: accounts.Account, cookie: str = "") -> Caller:
     )
 
 
+@revocations.told
 @db.writes
 def close(cookie: str) -> None:
     """Sign this browser out; a cookie nobody knows is no error."""

@@ -69,6 +69,19 @@ def read(run_id: str, after_seq: int, limit: int) -> list[tuple[int, str]]:
 
 
 @db.reads
+def some(run_id: str, after_seq: int, limit: int, most: int) -> list[tuple[int, str]]:
+    """As `read`, but no more than fit into ``most`` characters; one at least, however long it is."""
+    lengths = "SELECT seq, LENGTH(payload) FROM events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+    until, size = after_seq, 0
+    for seq, length in sql.rows(lengths, run_id, after_seq, limit):
+        size += int(length)
+        if size > most and until > after_seq:
+            break
+        until = int(seq)
+    return read(run_id, after_seq, until - after_seq) if until > after_seq else []
+
+
+@db.reads
 def last_seq(run_id: str) -> int:
     """The highest number stored for the run; 0 when it has no events."""
     return extent(run_id)[0]

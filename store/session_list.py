@@ -12,13 +12,6 @@ LIVE = "FROM sessions WHERE subject = ? AND revoked_at IS NULL AND expires_at > 
 
 
 @db.reads
-def is_live(session_id: str) -> bool:
-    """True while a session is neither revoked nor expired: for what lasts longer than one request."""
-    live = "SELECT 1 FROM sessions WHERE id = ? AND revoked_at IS NULL AND expires_at > ?"
-    return sql.row(live, session_id, now_micros()) is not None
-
-
-@db.reads
 def page(caller: Caller, page: int, limit: int) -> tuple[list[Session], int]:
     """One page of the caller's live sessions, newest first, and how many there are. Pages count from 1."""
     return _page(caller.subject, caller.session_id, page, limit)

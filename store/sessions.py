@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from store import db, sql
+from store import db, revocations, sql
 from store.caller import ACCOUNT_SCOPES, EXTERNAL_SCOPES, Caller
 from store.clock import MICROSECOND, current, current_ids, from_micros, now_micros
 from store.refusal import Refusal
@@ -51,7 +51,7 @@ def mint(
     Errors: ``invalid_param`` for an external subject without issuer; ``account_inactive``.
     """
     made = mint_in_transaction(account_id, email, issuer, client_id, device_label, ttl)
-    _cache.clear()
+    forget()  # the token of the same device that this one replaced
     return made
 
 
@@ -186,5 +186,6 @@ def _expire(key: str) -> None:
 
 
 def forget() -> None:
-    """Empty the cache of resolved tokens (after the commit that made an answer in it wrong)."""
+    """Empty the cache of resolved tokens (after the commit that made an answer in it wrong), and tell it on."""
     _cache.clear()
+    revocations.tell()

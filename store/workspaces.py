@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from store import db, sql
+from store import db, revocations, sql
 from store.clock import current_ids, from_micros, now_micros
 from store.refusal import Refusal
 
@@ -97,6 +97,7 @@ def set_role(workspace_id: str, account_id: str, role: str) -> bool:
     return sql.change(statement, role, workspace_id, account_id) == 1
 
 
+@revocations.told
 @db.writes
 def remove_member(workspace_id: str, account_id: str) -> bool:
     """Take a member who is not the owner out of a workspace; False if there is no such member."""
@@ -104,6 +105,7 @@ def remove_member(workspace_id: str, account_id: str) -> bool:
     return sql.change(statement, workspace_id, account_id) == 1
 
 
+@revocations.told
 @db.writes
 def set_status(workspace_id: str, status: str) -> bool:
     """Archive a workspace or bring it back; False if there is none."""

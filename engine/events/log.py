@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from store.events import Batch
+from store.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +27,29 @@ Record = Callable[[int, list[str]], bool]
 
 
 class Follower:
-    """One reader's wake-up; lives on the reader's event loop."""
+    """One reader's wake-up; lives on the reader's event loop. ``lost`` says why it may read no more."""
 
     def __init__(self) -> None:
+        self.lost: Refusal | None = None
         self.loop = asyncio.get_running_loop()
         self.event = asyncio.Event()
         # Set while a wake-up is on its way, so that a burst of events costs one call into the loop, not one
         # each.
         self.notified = False
+
+    def clear(self) -> None:
+        """Wait for what happens from here on; to be called before looking at what has happened."""
+        self.event.clear()
+        self.notified = False
+
+    async def news(self, seconds: float) -> bool:
+        """Wait to be woken since `clear`; False after so many seconds without."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.event.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def wake(self) -> None:
         """Wake the reader from any thread."""

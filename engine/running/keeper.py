@@ -91,7 +91,7 @@ class Keeper:
         for run_id in waiting:
             row = rows.for_worker(run_id) if held.get(run_id) else None
             if row is not None and not machine.live.get(run_id):
-                unattended.end(row, "stopped", STOPPED)
+                self._end(row, STOPPED)
 
     def close_forms(self) -> None:
         """Close forms whose time is over; their runs go on, or end. Those of deleted apps end."""
@@ -99,16 +99,20 @@ class Keeper:
         for form in forms.orphaned():
             row = rows.for_worker(form.run_id)
             if row is not None and row.status == "paused":
-                unattended.end(row, "stopped", "The app was deleted.")
+                self._end(row, "The app was deleted.")
         for form in forms.due(machine.config.form_seconds):
             row = rows.for_worker(form.run_id)
             if row is None or row.is_over:
                 continue
             if forms.is_past(form, machine.config.form_seconds):
                 if row.status == "paused":
-                    unattended.end(row, "stopped", f"Human input global timeout at node {form.node_id}")
+                    self._end(row, f"Human input global timeout at node {form.node_id}")
             elif forms.time_out(form.id, machine.holder, machine.config.lease_seconds):
                 machine.take_up(row)
+
+    def _end(self, row: rows.Run, reason: str) -> None:
+        unattended.end(row, "stopped", reason)
+        self._machine.watch.touch(row.id)
 
 
 def _every(seconds: float) -> int:

@@ -19,6 +19,7 @@ from engine.running.threads import Threads
 from engine.running.timers import Timers
 from engine.running.turns import Turns
 from engine.running.workplace import workplace
+from engine.watch import Watch
 from store import events as stored
 from store import leases
 from store import runs as rows
@@ -35,6 +36,7 @@ class Machine:
         self.threads = Threads(config.max_concurrent_runs)
         self.writer, self.timers = Writer(stored.append_all), Timers()
         self.turns = Turns(lambda live: self._submit(live))
+        self.watch = Watch()
         self.live: dict[str, LiveRun] = {}
         # Runs that this worker holds and takes up when a thread is free: whose they are, by id.
         self.waiting: dict[str, str] = {}
@@ -111,6 +113,7 @@ class Machine:
         self.closed = True
         self.threads.close()
         letting_go.let_go(self)
+        self.watch.close()
         self.timers.close()
         self.writer.close()
         self.place.templates.close()
@@ -143,6 +146,8 @@ class Machine:
             return
         finally:
             self.waiting.pop(run_id, None)
+            # Whoever waited for it hears of it from here on, or that it has ended.
+            self.watch.touch(run_id)
         self._execute(live, memory)
 
     def _take_turn(self, live: LiveRun) -> bool:

@@ -74,6 +74,7 @@ def _take_one(machine: Machine, row: rows.Run) -> bool:
         end_lost(mine)
     else:
         machine.take_up(mine)
+    machine.watch.touch(mine.id)
     return True
 
 

@@ -13,6 +13,7 @@ import pytest
 from engine import follow, runs, stream
 from engine.events.log import AT_ONCE, EventLog, Follower
 from engine.events.writer import Writer
+from engine.watch import Watch
 from store.events import Batch
 from tests.engine.graphs import chat_document
 from tests.waiting import HANG
@@ -146,11 +147,11 @@ def test_a_reader_is_woken_by_the_write() -> None:
 
 def test_a_reader_is_woken_by_each_write_and_not_only_by_the_first() -> None:
     log = EventLog("run", Disk().append)
-    machine: Any = SimpleNamespace(closed=False, live={"run": SimpleNamespace(log=log, abandoned=False)})
+    machine: Any = SimpleNamespace(closed=False, live={"run": SimpleNamespace(log=log, abandoned=False)}, watch=Watch())
     told: list[str] = []
 
     async def read(given: asyncio.Event) -> None:
-        async for batch in follow.batches(machine, "run", 0, idle=3600, through_pauses=False):
+        async for batch in follow.batches(machine, "run", 0, idle=3600, through_pauses=False, reader=Follower()):
             told.extend(payload for _, payload in batch)
             given.set()
 
@@ -241,7 +242,7 @@ def test_nobody_streams_to_a_client_that_has_left(bench: Any) -> None:
                 left.set()
 
         async with asyncio.timeout(HANG):
-            await stream.response(run.id)({"type": "http"}, receive, send)
+            await stream.response(run)({"type": "http"}, receive, send)
         return sent
 
     sent = asyncio.run(serve())

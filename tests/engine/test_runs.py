@@ -271,7 +271,7 @@ def test_frames_have_numbers_a_retry_hint_and_pings_while_quiet(bench: Any) -> N
     run = bench.start(bench.app(chat_document(delay_ms=500, chunks=2)))
 
     async def collect() -> list[bytes]:
-        return [piece async for piece in stream.frames(run.id)]
+        return [piece async for piece in stream.frames(run)]
 
     text = b"".join(asyncio.run(collect())).decode()
     frames = text.split("\n\n")
@@ -280,7 +280,7 @@ def test_frames_have_numbers_a_retry_hint_and_pings_while_quiet(bench: Any) -> N
     numbered = [frame for frame in frames if frame.startswith("id: ")]
     assert [frame.split("\n")[0] for frame in numbered] == [f"id: {n}" for n in range(1, len(numbered) + 1)]
     assert all(json.loads(frame.split("\ndata: ")[1])["event"] for frame in numbered)
-    answer = stream.response(run.id)
+    answer = stream.response(run)
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["x-accel-buffering"] == "no"
     assert "no-cache" in answer.headers["cache-control"]
@@ -288,26 +288,14 @@ def test_frames_have_numbers_a_retry_hint_and_pings_while_quiet(bench: Any) -> N
 
 def test_a_common_parser_meets_no_message_without_data(bench: Any) -> None:
     run = bench.start(bench.app(chat_document()))
-    told = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=asyncio.run(_whole(run.id)))
+    told = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=asyncio.run(_whole(run)))
     events = list(EventSource(told).iter_sse())
     assert [event.event for event in events if not event.data] == ["ping"]
     assert json.loads(events[-1].data)["event"] == "workflow_finished"
 
 
-async def _whole(run_id: str) -> bytes:
-    return b"".join([piece async for piece in stream.frames(run_id)])
-
-
-def test_a_stream_outlasts_a_store_that_cannot_say_whether_its_reader_may_read(bench: Bench) -> None:
-    run = bench.start(bench.app(chat_document(delay_ms=300, chunks=8)))
-
-    def away() -> bool:
-        raise OSError("away")
-
-    async def collect() -> list[bytes]:
-        return [piece async for piece in stream.frames(run.id, holds=away)]
-
-    assert b"workflow_finished" in asyncio.run(collect())[-1]
+async def _whole(run: rows.Run) -> bytes:
+    return b"".join([piece async for piece in stream.frames(run)])
 
 
 # A lost worker

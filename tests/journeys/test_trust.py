@@ -54,9 +54,15 @@ def test_a_position_that_is_no_event_id_is_refused(live: Live, chat: str, last: 
     assert [answer.status_code for answer in (by_header, by_query)] == [422, 422]
 
 
-def test_a_position_at_the_end_of_a_finished_run_ends_the_stream(live: Live, chat: str) -> None:
+def test_after_the_end_the_last_event_is_told_again_and_who_has_it_is_told_to_stay_away(live: Live, chat: str) -> None:
     events = run(live, live.ada, chat, {"inputs": {}, "query": "hello"})
-    assert attach(live, live.ada, chat, events[0].data["task_id"], events[-1].id) == []
+    task, last = events[0].data["task_id"], events[-1].id
+    assert attach(live, live.ada, chat, task)[-1].data == events[-1].data
+    assert attach(live, live.ada, chat, task, events[-2].id) == events[-1:]
+    url = f"{live.api}/apps/{chat}/tasks/{task}/events"
+    by_header = fair(httpx.get(url, headers={**live.ada.headers, "Last-Event-ID": last}))
+    by_query = fair(httpx.get(url, headers=live.ada.headers, params={"last_event_id": last}))
+    assert [(answer.status_code, answer.content) for answer in (by_header, by_query)] == [(204, b"")] * 2
 
 
 TEXTS = [

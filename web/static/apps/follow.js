@@ -4,6 +4,7 @@ import { Refused } from "./api.js";
 import { frames } from "./frames.js";
 
 const LONGEST_WAIT = 5000;
+const LOST = new Set(["invalid_token", "not_found", "access_mode_denied", "service_api_disabled"]);
 const PLAIN_CHATS = new Set(["chat", "agent-chat", "completion"]);
 
 /** Whether an event ends its run. */
@@ -23,12 +24,13 @@ export async function* follow(mode, first, again, tell) {
     try {
       const response = await open();
       tell("live");
+      if (response.status === 204) return;
       for await (const frame of frames(response)) {
         if (frame.retry !== undefined) wait = frame.retry;
         if (frame.data === undefined) continue;
         const event = JSON.parse(frame.data);
         // Told of this reader, not of the run: it goes on.
-        if (event.event === "error" && event.code === "invalid_token") throw new Refused(401, event);
+        if (event.event === "error" && LOST.has(event.code)) throw new Refused(event.status, event);
         failures = 0;
         id = frame.id || id;
         paused = event.event === "workflow_paused";

@@ -1,0 +1,302 @@
+"""Readers of runs that this process does not execute, and what they may lose: asked about for all of them together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine import follow, runs
+from engine.events.log import Follower
+from engine.forms import answering
+from engine.watch import Watch
+from store import access, events, progress, sql
+from store import runs as rows
+from store.refusal import Refusal
+from tests.engine.conftest import Bench
+from tests.engine.forms import review
+from tests.engine.graphs import chat_document
+
+
+class Reader(Follower):
+    """``waits`` while it has seen all there is and nobody has woken it."""
+
+    waiting = False
+
+    async def news(self, seconds: float) -> bool:
+        self.waiting = True
+        try:
+            return await super().news(seconds)
+        finally:
+            self.waiting = False
+
+    @property
+    def waits(self) -> bool:
+        return self.waiting and not self.notified
+
+
+class Readers:
+    """Readers of one run, with a watch whose ticks are handed in; ``asked`` are the statements made."""
+
+    def __init__(self, run_id: str, count: int, asked: list[str]) -> None:
+        self.run_id, self.watch, self.asked = run_id, Watch(), asked
+        self.machine: Any = SimpleNamespace(closed=False, live={}, watch=self.watch)
+        self.told: list[list[int]] = [[] for _ in range(count)]
+        self.followers = [Reader() for _ in range(count)]
+        self.tasks = [asyncio.create_task(self._read(place)) for place in range(count)]
+
+    async def _read(self, place: int) -> None:
+        source = follow.batches(self.machine, self.run_id, 0, 3600, True, self.followers[place])
+        async for batch in source:
+            self.told[place] += [seq for seq, _ in batch]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until this is so."""
+        async with asyncio.timeout(60):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    async def rest(self) -> None:
+        """Wait until all of them wait."""
+        await self.until(lambda: all(one.waits for one in self.followers))
+
+    async def tick(self) -> int:
+        """A tick, and what follows from it; how many statements that took."""
+        before = len(self.asked)
+        await asyncio.to_thread(self.watch.look_at_runs)
+        await self.rest()
+        return len(self.asked) - before
+
+    async def leave(self) -> None:
+        """All leave."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.followers = []
+        assert not self.watch._runs
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each SELECT that is made from here on."""
+    seen: list[str] = []
+    for name in ("row", "rows"):
+
+        def select(statement: str, *values: object, real: Any = getattr(sql, name)) -> Any:
+            seen.append(statement)
+            return real(statement, *values)
+
+        monkeypatch.setattr(sql, name, select)
+    return seen
+
+
+@pytest.fixture
+def waiting(bench: Bench) -> rows.Run:
+    """A run that nobody executes, without any event yet."""
+    runs.shutdown()  # nobody else asks the store anything
+    app = bench.app(chat_document())
+    return rows.create(app_id=app.id, version_id=app.published_id, caller=bench.caller, inputs={}, mode=app.mode)
+
+
+def append(run: rows.Run, first: int, *texts: str) -> None:
+    """Store events as another process does."""
+    events.append(run.id, first, [json.dumps({"event": "text_chunk", "text": text}) for text in texts])
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_however_many_readers_wait_for_a_run_there_is_one_question_a_tick(
+    waiting: rows.Run, asked: list[str], count: int
+) -> None:
+    async def story() -> None:
+        readers = Readers(waiting.id, count, asked)
+        await readers.rest()
+        await readers.tick()
+        assert [await readers.tick() for _ in range(3)] == [1, 1, 1]
+        append(waiting, 1, "a", "b")
+        told = await readers.tick()
+        assert readers.told == [[1, 2]] * count
+        assert told <= 20, "what all of them read is read once"
+        await readers.leave()
+        assert await readers.tick() == 0, "no reader, no question"
+
+    asyncio.run(story())
+
+
+def test_a_tick_asks_about_many_runs_in_few_statements(bench: Bench, asked: list[str]) -> None:
+    runs.shutdown()
+    app = bench.app(chat_document())
+    made = [
+        rows.create(app_id=app.id, version_id=app.published_id, caller=bench.caller, inputs={}, mode=app.mode)
+        for _ in range(progress.AT_ONCE + 1)
+    ]
+    append(made[7], 1, "a")
+    asked.clear()
+    found = progress.of([run.id for run in made])
+    assert len(asked) == 2
+    assert (found[made[7].id], found[made[8].id]) == (("queued", 1), ("queued", 0))
+
+
+def test_a_reader_does_not_share_a_look_that_began_before_it_was_woken(
+    waiting: rows.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first reader's look found nothing and is slow to say so; meanwhile an event is stored."""
+
+    async def story() -> None:
+        watch, loop = Watch(), asyncio.get_running_loop()
+        first, looked = asyncio.Event(), asyncio.Event()
+        real = progress.page
+
+        def slow(*asked: Any) -> progress.Page:
+            found = real(*asked)
+            loop.call_soon_threadsafe(looked.set)
+            asyncio.run_coroutine_threadsafe(first.wait(), loop).result()
+            return found
+
+        watch.join(waiting.id, Follower())
+        await asyncio.to_thread(watch.look_at_runs)
+        monkeypatch.setattr(progress, "page", slow)
+        early = asyncio.create_task(watch.read(waiting.id, 0))
+        await looked.wait()
+        monkeypatch.setattr(progress, "page", real)
+        append(waiting, 1, "a")
+        await asyncio.to_thread(watch.look_at_runs)
+        assert [seq for seq, _ in (await watch.read(waiting.id, 0)).events] == [1]
+        first.set()
+        assert (await early).events == []
+
+    asyncio.run(story())
+
+
+def test_readers_look_again_when_the_store_is_back(
+    waiting: rows.Run, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        readers = Readers(waiting.id, 2, asked)
+        await readers.rest()
+        await readers.tick()
+        assert await readers.tick() == 1
+        with monkeypatch.context() as patch:
+            patch.setattr(progress, "of", away)
+            with pytest.raises(Refusal):
+                await readers.tick()
+        assert await readers.tick() > 1, "what happened meanwhile nobody knows"
+        await readers.leave()
+
+    asyncio.run(story())
+
+
+def test_a_reader_that_finds_the_store_away_is_woken_when_it_is_back(
+    waiting: rows.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if no tick met the trouble, and nothing has changed since the tick before it."""
+
+    async def story() -> None:
+        append(waiting, 1, "a")
+        first = Follower()
+        readers = Readers(waiting.id, 0, [])
+        readers.watch.join(waiting.id, first)
+        await readers.tick()
+        with monkeypatch.context() as patch:
+            patch.setattr(progress, "page", away)
+            readers.told, readers.followers = [[]], [Reader()]
+            readers.tasks = [asyncio.create_task(readers._read(0))]
+            await readers.rest()
+        assert readers.told == [[]]
+        await readers.tick()
+        assert readers.told == [[1]]
+        readers.watch.leave(waiting.id, first)
+        await readers.leave()
+
+    asyncio.run(story())
+
+
+def away(*_: Any) -> Any:
+    raise Refusal("service_unavailable")
+
+
+def test_what_a_reader_is_given_at_a_time_is_bounded_by_its_size(waiting: rows.Run) -> None:
+    append(waiting, 1, *("x" * 10_000 for _ in range(9)), "y" * 90_000, *("z" for _ in range(600)))
+    sizes, after = [], 0
+    while found := progress.page(waiting.id, after, 64 * 1024).events:
+        sizes.append(len(found))
+        after = found[-1][0]
+        assert len(found) == 1 or sum(len(text) for _, text in found) <= 64 * 1024
+    assert (sizes, after) == ([6, 3, 1, 500, 100], 610)
+
+
+@pytest.mark.parametrize("change", ["its form is answered", "it is stopped"])
+def test_a_run_that_this_process_changes_wakes_its_readers_without_a_tick(
+    bench: Bench, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(Watch, "look_at_runs", lambda _: None)
+    configure(ping_seconds=3600)
+    run = bench.start(bench.app(review()))
+    asked = bench.events(run)
+    token = next(one["data"]["form_token"] for one in asked if one["event"] == "human_input_required")
+
+    async def story() -> list[str]:
+        told, reader = [], Reader()
+
+        async def read() -> None:
+            async for batch in runs.batches(run.id, reader, after=len(asked), through_pauses=True):
+                told.extend(json.loads(text)["event"] for _, text in batch)
+
+        async with asyncio.timeout(60):
+            reading = asyncio.create_task(read())
+            while not reader.waits:
+                await asyncio.sleep(0.001)
+            if change == "it is stopped":
+                await asyncio.to_thread(runs.stop, bench.stored(run))
+            else:
+                answer = {"action": "approve", "inputs": {"comment": "fine"}}
+                await asyncio.to_thread(answering.submit, token, answer, by="test")
+            await reading
+        return told
+
+    assert asyncio.run(story())[-1] == "workflow_finished"
+
+
+# What readers may lose
+
+
+def test_one_question_a_tick_tells_for_all_readers_whether_they_may_still_read(bench: Bench, asked: list[str]) -> None:
+    runs.shutdown()
+    app = bench.app(chat_document())
+
+    async def story() -> None:
+        watch, held = Watch(), access.of(bench.caller, app.id)
+        readers = [Follower() for _ in range(500)]
+        for one in readers:
+            watch.admit(held, one)
+        watch.look_at_access()  # the first look is a whole one
+        asked.clear()
+        watch.look_at_access()
+        assert len(asked) == 1
+        for one in readers:
+            watch.dismiss(held, one)
+        watch.look_at_access()
+        assert len(asked) == 1, "no reader, no question"
+        assert not watch._marks
+        assert not watch._admitted
+
+    asyncio.run(story())
+
+
+def test_a_look_that_fails_takes_nothing_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.shutdown()
+    app = bench.app(chat_document())
+
+    async def story() -> None:
+        watch, reader = Watch(), Follower()
+        watch.admit(access.of(bench.caller, app.id), reader)
+        monkeypatch.setattr(access, "marks", away)
+        with suppress(Refusal):
+            watch.look_at_access()
+        assert reader.lost is None
+
+    asyncio.run(story())
