@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 HANG = 240.0  # seconds; below the limit that pytest sets each test, so that what was waited for is told
-_PAUSE = 0.01
+_PAUSE = 0.005
 
 
 def until[T](condition: Callable[[], T], what: str = "", process: subprocess.Popen[Any] | None = None) -> T:

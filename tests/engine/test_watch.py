@@ -21,6 +21,7 @@ from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import review
 from tests.engine.graphs import chat_document
+from tests.waiting import until_async
 
 
 class Reader(Follower):
@@ -57,9 +58,7 @@ class Readers:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until this is so."""
-        async with asyncio.timeout(60):
-            while not condition():
-                await asyncio.sleep(0.001)
+        await until_async(condition)
 
     async def rest(self) -> None:
         """Wait until all of them wait."""
@@ -248,8 +247,7 @@ def test_a_run_that_this_process_changes_wakes_its_readers_without_a_tick(
 
         async with asyncio.timeout(60):
             reading = asyncio.create_task(read())
-            while not reader.waits:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: reader.waits)
             if change == "it is stopped":
                 await asyncio.to_thread(runs.stop, bench.stored(run))
             else:

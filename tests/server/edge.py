@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +21,11 @@ from server.early_answers import EarlyAnswers
 from server.heads import Bounds
 from server.protocol import Protocol
 from tests.server.conftest import CONTRACT, HANDLERS, settings_in
+from tests.waiting import HANG, until
 
 GET = b"GET /tiny/health HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /tiny/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-PATIENCE = 20  # seconds after which a test that waits for something has failed
+PATIENCE = HANG  # seconds after which a test that waits for something has failed
 
 
 @dataclass
@@ -134,12 +134,8 @@ def served(
 
 
 def wait_for(what: Callable[[], Any]) -> None:
-    """Return once it is so; AssertionError when it is not after a long time."""
-    for _ in range(PATIENCE * 200):
-        if what():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it never was")
+    """Return once it is so."""
+    until(what)
 
 
 @dataclass

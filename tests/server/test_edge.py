@@ -313,7 +313,7 @@ def test_where_all_places_are_at_work_one_more_is_told_so(tmp_path: Path) -> Non
     async def quiet() -> StreamingResponse:
         async def pieces() -> Any:
             yield b": begun\n\n"
-            await asyncio.sleep(PATIENCE)
+            await asyncio.Event().wait()
 
         return StreamingResponse(pieces(), media_type="text/event-stream")
 
