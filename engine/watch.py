@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.events.log import Follower
-from store import access, progress, revocations
+from store import access, patience, progress, revocations
 from store.access import Access, Marks
 from store.progress import Page, Progress
 from store.refusal import Refusal
@@ -181,6 +181,7 @@ class Watch:
                 one.wake()
 
     def _loop(self) -> None:
+        patience.keep()
         ticks = 0
         while not self._closed.is_set():
             doubted = self._doubted.wait(_TICK_SECONDS)

@@ -39,7 +39,7 @@ def resources(settings: Settings) -> Iterator[None]:
     from engine.files.config import FileConfig
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store.open(settings.store_url)
+    store.open(settings.store_url, limits=settings.store_limits)
     try:
         runs.configure(
             EngineConfig(

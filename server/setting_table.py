@@ -38,6 +38,15 @@ class SettingTable(BaseSettings):
         validation_alias=AliasChoices("DIFYSPEC_DATABASE_URL", "DATABASE_URL"),
         description="sqlite:///path or postgresql://user:password@host:port/name; empty: SQLite in data_dir",
     )
+    database_connections: int = Field(
+        20, ge=4, le=1000, description="most connections of one process to PostgreSQL; transactions wait for a free one"
+    )
+    database_wait_seconds: float = Field(
+        5, gt=0, le=300, description="how long a request waits for a connection, and for a lock, before it is 503"
+    )
+    database_statement_seconds: float = Field(
+        30, ge=0, le=3600, description="longest statement of a server or worker on PostgreSQL in seconds; 0: no limit"
+    )
     redis_url: RedisUrl = Field(
         None,
         validation_alias=AliasChoices("DIFYSPEC_REDIS_URL", "REDIS_URL"),

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+import store
 from engine.files.kinds import FileLimits
 from engine.forms import mail_config
 from engine.forms.mail_config import MailConfig
@@ -63,6 +64,16 @@ class Settings(SettingTable):
     def store_url(self) -> str:
         """The database in use: ``database_url``, or SQLite in ``data_dir``."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'difyspec.db').absolute()}"
+
+    @property
+    def store_limits(self) -> store.Limits:
+        """What the server may take of the database, and how long it waits."""
+        return store.Limits(
+            connections=self.database_connections,
+            wait_seconds=self.database_wait_seconds,
+            statement_seconds=self.database_statement_seconds,
+            waiting_writers=max(1, self.request_threads // 4),
+        )
 
     @property
     def base_url(self) -> str:

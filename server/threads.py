@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from store.patience import REQUEST_POOL
+
 
 class Threads:
-    """A pool of at most ``size`` threads, started as needed; each keeps its own database connection."""
+    """A pool of at most ``size`` threads, started as needed."""
 
     def __init__(self, size: int) -> None:
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="request")
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix=REQUEST_POOL)
 
     async def run(self, function: Callable[..., Any], **arguments: Any) -> Any:
         """``function(**arguments)`` in a thread, with this task's context; its exception is raised here."""

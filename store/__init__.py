@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from store import clock
 from store.clock import Clock, Ids
+from store.patience import Limits
 
-__all__ = ["Clock", "Ids", "clock", "close", "ids", "open"]
+__all__ = ["Clock", "Ids", "Limits", "clock", "close", "ids", "open"]
 
 
-def open(database_url: str, *, clock: Clock | None = None, ids: Ids | None = None) -> None:
+def open(database_url: str, *, clock: Clock | None = None, ids: Ids | None = None, limits: Limits = Limits()) -> None:
     """Open the store: migrate, bind, compare mapping and tables.
 
-    In: ``sqlite:///path`` or ``postgresql://…``; a clock and an id source for tests.
+    In: ``sqlite:///path`` or ``postgresql://…``; a clock and an id source for tests; what this process may take.
     Errors: ValueError for a URL that is neither, ``store.db.SchemaMismatch`` when tables and mapping differ.
     """
     from store import clock as clock_module
     from store import db, sessions
 
-    db.bind(database_url)
+    db.bind(database_url, limits)
     clock_module.install(clock, ids)
     sessions.forget()
 

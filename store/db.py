@@ -8,7 +8,6 @@ refused here.
 from __future__ import annotations
 
 import inspect
-import sqlite3
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -20,10 +19,10 @@ import pony.orm
 from pony.orm import Database, db_session
 from pony.orm.core import local as pony_local
 
-from store import entities, faults, migrate
+from store import entities, faults, migrate, patience
+from store.patience import Limits
 from store.refusal import Refusal
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON")
 RETRIED = (pony.orm.IntegrityError, pony.orm.TransactionIntegrityError, pony.orm.OptimisticCheckError)
 
 
@@ -68,7 +67,7 @@ def is_postgres() -> bool:
     return bool(database().provider.dialect == "PostgreSQL")
 
 
-def bind(url: str) -> None:
+def bind(url: str, limits: Limits = Limits()) -> None:
     """Open ``url``: bring its tables up to date, bind Pony, compare mapping and tables.
 
     In: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or
@@ -77,16 +76,20 @@ def bind(url: str) -> None:
     """
     if _Open.database is not None:
         raise RuntimeError("the store is open already: call store.close() first")
-    arguments = _arguments(url)
-    if arguments["provider"] == "sqlite":
-        migrate.up_sqlite(Path(arguments["filename"]))
-    else:
-        migrate.up_postgres(arguments["dsn"])
+    kind, place = _place(url)
     fresh = Database()
-    fresh.on_connect(provider="sqlite")(_set_pragmas)  # before bind, which opens the first connection itself
     entities.declare(fresh)
     try:
-        fresh.bind(**arguments)
+        if kind == "sqlite":
+            from store.sqlite import SqliteProvider
+
+            migrate.up_sqlite(Path(place))
+            fresh.bind(SqliteProvider, place, limits=limits)
+        else:
+            from store.postgres import PostgresProvider, patiently
+
+            patiently(lambda: migrate.up_postgres(place), limits.wait_seconds)
+            fresh.bind(PostgresProvider, place, limits=limits)
         fresh.generate_mapping(create_tables=False, check_tables=True)
     except pony.orm.DatabaseError as problem:
         raise SchemaMismatch(
@@ -101,16 +104,15 @@ def bind(url: str) -> None:
 
 
 def unbind() -> None:
-    """Close the calling thread's connection and forget the database; other threads' connections close with
-    them."""
+    """Close the connections that no transaction uses and forget the database."""
     closing, _Open.database = _Open.database, None
     if closing is not None:
         closing.disconnect()
 
 
 def leave_thread() -> None:
-    """Close the calling thread's connection, if it has one: the thread is about to end."""
-    if _Open.database is not None:
+    """Close the calling thread's connection, if it has one of its own: the thread is about to end."""
+    if _Open.database is not None and not is_postgres():
         _Open.database.disconnect()
 
 
@@ -131,10 +133,7 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{function.__name__} is a coroutine: a database session never spans an await")
 
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        if pony_local.db_session is not None:
-            return function(*args, **kwargs)  # part of the caller's transaction
+    def attempt(*args: P.args, **kwargs: P.kwargs) -> R:
         for last in (False,) * (attempts - 1) + (True,):
             try:
                 _here.begun = False
@@ -148,34 +147,40 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
                     continue
                 if not faults.is_away(problem, is_postgres()):
                     raise
-                told, wait = "The database cannot be used right now.", {"Retry-After": "5"}
-                raise Refusal("service_unavailable", told, headers=wait) from problem
+                raise Away(problem) from problem
         raise AssertionError("unreachable")
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if pony_local.db_session is not None:
+            return function(*args, **kwargs)  # part of the caller's transaction
+        while True:
+            try:
+                return attempt(*args, **kwargs)
+            except Away as away:
+                if not away.passes or not patience.waits():
+                    raise
 
     return run
 
 
-def _set_pragmas(database: Database, connection: Any) -> None:
-    """Prepare a thread's new connection. Pony neither wraps what goes wrong here nor forgets the connection, which
-    would serve the thread half prepared from then on.
-    """
-    try:
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-    except sqlite3.OperationalError:
-        database.provider.pool.drop(connection)
-        raise
+class Away(Refusal):
+    """The database cannot be used. ``passes`` says that it may be tried again: nothing is stored, and it will help."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__("service_unavailable", "The database cannot be used right now.", headers={"Retry-After": "5"})
+        self.passes = faults.is_passing(problem)
 
 
-def _arguments(url: str) -> dict[str, Any]:
-    """Pony's ``bind`` arguments for a database URL."""
+def _place(url: str) -> tuple[str, str]:
+    """Which kind of database a URL names, and where: a file's path, or a URL for psycopg2."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite" and len(parts.path) > 1:
         path = Path(unquote(parts.path[1:])).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        return {"provider": "sqlite", "filename": str(path), "create_db": True}
+        return "sqlite", str(path)
     if parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1:
-        return {"provider": "postgres", "dsn": "postgresql" + url[len(parts.scheme) :]}
+        return "postgres", "postgresql" + url[len(parts.scheme) :]
     raise ValueError(
         f"not a database URL: {_without_password(url)} (use sqlite:///file.db or postgresql://user@host/name)"
     )

@@ -16,6 +16,8 @@ from pony.orm import Database
 
 import store
 from store import db
+from store.patience import Limits
+from store.sqlite import SqlitePool
 
 DEDICATED = f"difyspec_test_{os.getpid()}"  # of this process: test runs side by side keep their own
 _fresh: set[str] = set()
@@ -36,22 +38,22 @@ def fresh_sqlite(folder: Path, name: str = "store.db") -> str:
     return url
 
 
-def bind_fresh(bind: Callable[[str], None]) -> Callable[[str], None]:
+def bind_fresh(bind: Callable[[str, Limits], None]) -> Callable[[str, Limits], None]:
     """``store.db.bind`` for tests: a file of `fresh_sqlite` takes the mapping that the first one was given.
 
     Its tables are known to fit, and to map and compare them again takes as long as many a test.
     """
     mapped: list[Database] = []
 
-    def bound(url: str) -> None:
-        if url not in _fresh or not mapped or db._Open.database is not None:
-            bind(url)
-            if url in _fresh and not mapped:
+    def bound(url: str, limits: Limits = Limits()) -> None:
+        if url not in _fresh or limits != Limits() or not mapped or db._Open.database is not None:
+            bind(url, limits)
+            if url in _fresh and limits == Limits() and not mapped:
                 mapped.append(db.database())
             return
         provider = mapped[0].provider
         # Of its own for each file: threads of an earlier test may still have a connection to theirs.
-        provider.pool = type(provider.pool)(False, db._arguments(url)["filename"], True)
+        provider.pool = SqlitePool(db._place(url)[1], limits.wait_seconds)
         db._Open.database = mapped[0]
 
     return bound

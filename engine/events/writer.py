@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from engine.events.log import EventLog
+from store import patience
 from store.events import Batch
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Writer:
             thread.join(5)
 
     def _loop(self) -> None:
+        patience.keep()
         wrote = 0.0
         while True:
             with self._wake:

@@ -37,6 +37,7 @@ from engine.running.publisher import Publisher
 from engine.running.repeatable import acting_nodes
 from engine.running.saved import Saved
 from engine.running.standstill import Pauses, Standstill
+from engine.running.store_patience import StorePatience
 from engine.running.taking_part import graph_of
 from engine.running.workplace import Workplace
 from store import forms, workspaces
@@ -89,6 +90,7 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     gate = Gate(place.config.checkpoint_seconds if context.is_flow else 0)
     engine = build(context, node_services(live, place, desk), saved=saved.state if saved else None, channel=gate)
     gate.attach(engine)
+    engine.add_layer(StorePatience())
     engine.add_layer(TextLimit())
     mapper: Mapper | EasyMapper
     iterations: list[str] = []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.running import recovery, unattended
 from engine.running.live import STOPPED
-from store import forms, leases
+from store import forms, leases, patience
 from store import runs as rows
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Keeper:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._closed = threading.Event()
+        self._renewal, self._sweep = _Every(machine.config.lease_seconds / 3), _Every(machine.config.sweep_seconds)
         # The duties whose last attempt failed.
         self._troubled: set[str] = set()
         self._thread = threading.Thread(target=self._loop, name="run-keeper", daemon=True)
@@ -41,22 +43,21 @@ class Keeper:
             self._thread.join(5)
 
     def _loop(self) -> None:
-        config, machine = self._machine.config, self._machine
-        ticks = 0
-        renew, sweep = _every(config.lease_seconds / 3), _every(config.sweep_seconds)
+        patience.keep()
+        machine = self._machine
         while not self._closed.wait(_TICK_SECONDS):
-            ticks += 1
             if machine.held():
-                if ticks % renew == 0:
-                    self._do("renewing leases", self.renew)
+                if self._renewal.is_due():
+                    self._renewal.note(done=self._do("renewing leases", self.renew))
                 self._do("hearing of stops", self.listen)
                 self._do("looking whose turn it is", machine.turns.look)
             self._do("taking up runs", lambda: recovery.take_free(machine))
-            if ticks % sweep == 0:
+            if self._sweep.is_due():
+                self._sweep.note(done=True)
                 self._do("closing forms", self.close_forms)
                 self._do("taking over lost runs", lambda: recovery.recover(machine))
 
-    def _do(self, name: str, duty: Callable[[], object]) -> None:
+    def _do(self, name: str, duty: Callable[[], object]) -> bool:
         try:
             duty()
         except Exception:
@@ -64,8 +65,9 @@ class Keeper:
             if name not in self._troubled:
                 logger.exception("Looking after the runs failed (%s); it is tried again", name)
             self._troubled.add(name)
-        else:
-            self._troubled.discard(name)
+            return False
+        self._troubled.discard(name)
+        return True
 
     def renew(self) -> None:
         """Hold what works or waits here for longer."""
@@ -115,5 +117,15 @@ class Keeper:
         self._machine.watch.touch(row.id)
 
 
-def _every(seconds: float) -> int:
-    return max(1, round(seconds / _TICK_SECONDS))
+class _Every:
+    """By the clock, not by rounds: a round takes long while the database is away. What failed stays due."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._last = seconds, time.monotonic()
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self._last >= self._seconds
+
+    def note(self, *, done: bool) -> None:
+        if done:
+            self._last = time.monotonic()

@@ -21,9 +21,10 @@ from engine.running.turns import Turns
 from engine.running.workplace import workplace
 from engine.watch import Watch
 from store import events as stored
-from store import leases
+from store import leases, patience
 from store import runs as rows
 from store.clock import current
+from store.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Machine:
 
     def _submit(self, live: LiveRun) -> None:
         try:
-            self.threads.submit(live.context.caller.subject, lambda: self._execute(live, None))
+            self.threads.submit(live.context.caller.subject, lambda: self._work(live, None))
         except RuntimeError:
             # It was closed between the caller's check and here: another process begins it.
             letting_go.leave(self, live)
@@ -131,7 +132,8 @@ class Machine:
 
     def _take_up(self, run_id: str) -> None:
         try:
-            made = taking_up.ready(self, run_id)
+            with patience.carrying(lambda: self.closed):
+                made = taking_up.ready(self, run_id)
             if made is None:
                 return
             live, memory = made
@@ -141,14 +143,18 @@ class Machine:
                     return
                 self.live[run_id] = live
         except Exception:
-            # The store may be away: when the lease has run out, this or another worker tries again.
+            # When the lease has run out, this or another worker tries again.
             logger.exception("Run %s could not be taken up", run_id)
             return
         finally:
             self.waiting.pop(run_id, None)
             # Whoever waited for it hears of it from here on, or that it has ended.
             self.watch.touch(run_id)
-        self._execute(live, memory)
+        self._work(live, memory)
+
+    def _work(self, live: LiveRun, memory: Saved | None) -> None:
+        with patience.carrying(lambda: live.ended.is_set() or self.closed):
+            self._execute(live, memory)
 
     def _take_turn(self, live: LiveRun) -> bool:
         """Whether a run that has not begun can begin now; it is called again if not."""
@@ -199,11 +205,16 @@ class Machine:
 
     def _begin(self, live: LiveRun, memory: Saved | None) -> bool:
         """Move the run to running; if it cannot, end it here or leave it to whoever has it."""
-        run_id, worker = live.context.run_id, self.place.worker
-        if memory is None and rows.begin(run_id, worker):
-            return True
+        run_id, worker, unsure = live.context.run_id, self.place.worker, False
+        try:
+            if memory is None and rows.begin(run_id, worker):
+                return True
+        except Refusal:
+            unsure = True  # the connection broke: whether it was stored, the row says
         row = rows.for_worker(run_id)
         mine = row is not None and row.worker == worker and not row.is_over
+        if row is not None and mine and unsure:
+            return row.status == "running" or self._begin(live, memory)
         if row is not None and mine and row.stop_requested:
             live.end("stopped", STOPPED)
         elif memory is None or not mine:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -66,7 +67,7 @@ def opened() -> Iterator[Settings]:
     current = settings()
     data_folder(current)
     try:
-        store.open(current.store_url)
+        store.open(current.store_url, limits=replace(current.store_limits, connections=1, statement_seconds=0))
     except Exception as error:
         reason = " ".join(str(error).split())
         fail(f"cannot open the database (setting DATABASE_URL): {reason}")
