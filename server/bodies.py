@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
 from starlette.types import Receive, Scope
 
+from server import json_body
 from server.convert import CONVERT, one_spelling
-from server.explain import Detail, detail, explain
+from server.explain import Detail, detail, explain_all
+from server.json_body import JsonBounds
 from server.schemas import Schemas
 from store.refusal import Refusal
 
@@ -32,9 +33,12 @@ async def whole(receive: Receive) -> bytes:
 
 
 class Body:
-    """The body of one operation, compiled. In: the raw requestBody object, and the contract's schemas."""
+    """The body of one operation, compiled. In: the raw requestBody object, the contract's schemas, and the bounds of
+    JSON.
+    """
 
-    def __init__(self, request_body: dict[str, Any], schemas: Schemas) -> None:
+    def __init__(self, request_body: dict[str, Any], schemas: Schemas, bounds: JsonBounds) -> None:
+        self.bounds = bounds
         self.required = request_body.get("required", False)
         self.checks = {
             media.lower(): self._check(content.get("schema", {}), schemas)
@@ -66,16 +70,13 @@ class Body:
                 )
             return None
         validator, kinds, uuids = self.checks[media]
-        value = self._form(raw, kinds) if media == FORM else self._json(raw)
+        value = self._form(raw, kinds) if media == FORM else json_body.parse(raw, self.bounds)
         if uuids and isinstance(value, dict):
             for name in uuids & value.keys():
                 if isinstance(value[name], str):
                     value[name] = one_spelling(value[name])
         if not validator.is_valid(value):
-            wrong: list[Detail] = []
-            for error in validator.iter_errors(value):
-                wrong.extend(explain(error, ["body"]))
-            raise Refusal("invalid_param", details=wrong)
+            raise Refusal("invalid_param", details=explain_all(validator.iter_errors(value), ["body"]))
         return value
 
     def _media(self, scope: Scope) -> str:
@@ -89,22 +90,6 @@ class Body:
             wanted = " or ".join(self.checks)
             raise Refusal("unsupported_media_type", f"Send the body as {wanted}, in UTF-8.")
         return media
-
-    @staticmethod
-    def _json(raw: bytes) -> Any:
-        try:
-            value = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise Refusal(
-                "malformed_json", f"The body is not valid JSON (line {error.lineno}, column {error.colno})."
-            ) from None
-        # A NUL can only stand in JSON escaped; no database column takes it.
-        if b"\\u0000" in raw:
-            wrong: list[Detail] = []
-            _find_nul(value, ["body"], wrong)
-            if wrong:
-                raise Refusal("invalid_param", details=wrong)
-        return value
 
     @staticmethod
     def _form(raw: bytes, kinds: dict[str, str]) -> dict[str, Any]:
@@ -135,18 +120,3 @@ def _coerce(text: str, convert: Callable[[str], Any] | None) -> Any:
         return convert(text)
     except ValueError:
         return text  # the schema then says what type it should have had
-
-
-def _find_nul(value: Any, loc: list[str | int], wrong: list[Detail]) -> None:
-    if isinstance(value, str):
-        if "\x00" in value:
-            wrong.append(detail("string_control_characters", loc, "NUL characters are not permitted"))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if "\x00" in key:
-                wrong.append(detail("string_control_characters", loc, "NUL characters are not permitted in names"))
-            else:
-                _find_nul(item, [*loc, key], wrong)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _find_nul(item, [*loc, index], wrong)

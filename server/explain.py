@@ -1,15 +1,20 @@
 """Words for what is wrong with a request: ``{type, loc, msg}`` with the machine codes clients know.
 
-The rejected value is never repeated: it may be a secret, and it may be huge.
+The rejected value is never repeated: it may be a secret, and it may be huge. Nor is a name in full, or every one of a
+hundred thousand mistakes: a refusal costs less than the request did.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 Detail = dict[str, Any]
 Loc = list[str | int]
+MOST_DETAILS = 100  # of one refusal
+MOST_STEPS = 64  # of one ``loc``
+LONGEST_NAME = 200  # characters of a name in ``loc``
 
 TYPES = {
     "string": ("string_type", "Input should be a valid string"),
@@ -49,7 +54,16 @@ UUID_PATTERN = "{8}-("  # a UUID that may also be blank is a pattern in the cont
 
 def detail(kind: str, loc: Iterable[str | int], msg: str) -> Detail:
     """One entry of ``details``."""
-    return {"type": kind, "loc": list(loc), "msg": msg}
+    return {"type": kind, "loc": [_short(step) for step in islice(loc, MOST_STEPS)], "msg": msg}
+
+
+def _short(step: str | int) -> str | int:
+    return step[:LONGEST_NAME] if isinstance(step, str) else step
+
+
+def explain_all(errors: Iterable[Any], where: Loc) -> list[Detail]:
+    """The details of the first jsonschema-rs errors; as many as a refusal tells."""
+    return list(islice((told for error in errors for told in explain(error, where)), MOST_DETAILS))
 
 
 def explain(error: Any, where: Loc) -> list[Detail]:
@@ -62,7 +76,10 @@ def explain(error: Any, where: Loc) -> list[Detail]:
     if kind.name == "required":
         return [detail("missing", [*loc, kind.property], "Field required")]
     if kind.name in ("additionalProperties", "unevaluatedProperties"):
-        return [detail("extra_forbidden", [*loc, key], "Extra inputs are not permitted") for key in kind.unexpected]
+        return [
+            detail("extra_forbidden", [*loc, key], "Extra inputs are not permitted")
+            for key in kind.unexpected[:MOST_DETAILS]
+        ]
     if kind.name == "type":
         wanted = next((item for item in _types(kind.types) if item != "null"), "null")
         code, text = TYPES[wanted]

@@ -20,6 +20,7 @@ from server.body_gate import BodyGate, Passage
 from server.body_spool import Spool
 from server.errors import Errors
 from server.headers import Headers
+from server.json_body import JsonBounds
 from server.limit import Limit
 from server.may import May, demand_of
 from server.multipart import Multipart, file_part
@@ -116,7 +117,8 @@ def _shape_in(parts: Parts, operation: OperationObject) -> ShapeIn:
     upload = None
     if operation.takes_file:
         upload = Multipart(file_part(parts.upload_schema(operation)), parts.uploads, parts.threads)
-    return ShapeIn(operation, parts.blueprint, upload)
+    bounds = JsonBounds(parts.settings.max_body_members, parts.settings.max_body_depth)
+    return ShapeIn(operation, parts.blueprint, upload, bounds)
 
 
 def _do(parts: Parts, operation: OperationObject) -> Do:

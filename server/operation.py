@@ -16,6 +16,7 @@ from engine.files.asking import KNOWN, NotKnown
 from server.blueprint import Blueprint, OperationObject, snake
 from server.bodies import Body
 from server.claims import Handler
+from server.json_body import JsonBounds
 from server.multipart import Multipart
 from server.parameters import Parameters
 from server.request_id import KEY
@@ -30,11 +31,17 @@ Arguments = dict[str, Any]
 class ShapeIn:
     """Parameters and body as arguments of the handler; refuses what breaks the contract."""
 
-    def __init__(self, operation: OperationObject, blueprint: Blueprint, upload: Multipart | None = None) -> None:
+    def __init__(
+        self,
+        operation: OperationObject,
+        blueprint: Blueprint,
+        upload: Multipart | None = None,
+        bounds: JsonBounds | None = None,
+    ) -> None:
         self.parameters = Parameters(operation.parameters, blueprint.schemas, snake)
         raw_body = blueprint.schemas.deref(operation.raw.get("requestBody"))
         self.upload = upload
-        self.body = Body(raw_body, blueprint.schemas) if raw_body and upload is None else None
+        self.body = Body(raw_body, blueprint.schemas, bounds or JsonBounds()) if raw_body and upload is None else None
 
     async def __call__(self, scope: Scope, receive: Receive) -> Arguments:
         parameters = self.parameters

@@ -88,7 +88,7 @@ class SettingTable(BaseSettings):
     send_timeout_seconds: float = Field(
         60, ge=0, le=3600, description="time in which a client has to take 16 KiB of its answer; 0: no limit"
     )
-    max_connections: int = Field(2000, ge=0, le=1_000_000, description="connections at the same time; 0: no limit")
+    max_connections: int = Field(3000, ge=0, le=1_000_000, description="connections at the same time; 0: no limit")
     max_connections_per_address: int = Field(
         200,
         ge=0,
