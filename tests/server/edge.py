@@ -21,11 +21,11 @@ from server.early_answers import EarlyAnswers
 from server.heads import Bounds
 from server.protocol import Protocol
 from tests.server.conftest import CONTRACT, HANDLERS, settings_in
-from tests.waiting import HANG, until
+from tests.waiting import HANG
 
 GET = b"GET /tiny/health HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /tiny/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-PATIENCE = HANG  # seconds after which a test that waits for something has failed
+HANG = HANG  # seconds after which a test that waits for something has failed
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Wire:
 
     def __init__(self, port: int, host: str = "127.0.0.1", receive_buffer: int = 0) -> None:
         self.socket = socket.socket()
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(HANG)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect((host, port))
@@ -99,7 +99,7 @@ class Edge:
             self.server.connections.exempt = ()
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
-        assert started.wait(PATIENCE)
+        assert started.wait(HANG)
         self.port: int = self.server.servers[0].sockets[0].getsockname()[1]
 
     @property
@@ -129,13 +129,8 @@ def served(
         yield edge
     finally:
         edge.stop()
-        edge.thread.join(PATIENCE)
+        edge.thread.join(HANG)
         assert not edge.thread.is_alive()
-
-
-def wait_for(what: Callable[[], Any]) -> None:
-    """Return once it is so."""
-    until(what)
 
 
 @dataclass

@@ -15,7 +15,8 @@ import contract
 import server.protocol
 from server.heads import Bounds
 from tests.judge import transport_fair
-from tests.server.edge import GET, PATIENCE, POST, Edge, alone, served, wait_for
+from tests.server.edge import GET, POST, Edge, alone, served
+from tests.waiting import HANG, until
 
 NAMED = b'{"name":"a"}'
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -255,7 +256,7 @@ def test_who_takes_nothing_of_an_answer_is_cut_off(tmp_path: Path) -> None:
 
     with served(tmp_path, handlers={"streamIt": endless}, send_timeout_seconds=0.3) as edge:
         wire = edge.wire(receive_buffer=4096).send(b"GET /tiny/stream HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert gone.wait(PATIENCE)
+        assert gone.wait(HANG)
         assert wire.is_closed()
 
 
@@ -268,7 +269,7 @@ def test_who_takes_nothing_of_an_answer_that_is_already_written_is_cut_off(tmp_p
     with served(tmp_path, handlers={"getHealth": whole}, send_timeout_seconds=0.3) as edge:
         wire = edge.wire(receive_buffer=4096).send(GET + b"Connection: close\r\n\r\n")
         assert wire.socket.recv(1) == b"H"
-        wait_for(lambda: not len(edge.connections))
+        until(lambda: not len(edge.connections), "the end of the connection")
         assert wire.is_closed()
 
 
@@ -296,7 +297,7 @@ def test_one_address_has_so_many_connections(tmp_path: Path) -> None:
         told = refused(edge, GET + b"\r\n", 503)
         assert told["code"] == "service_unavailable"
         first.socket.close()
-        wait_for(lambda: len(edge.connections) == 1)
+        until(lambda: len(edge.connections) == 1, "the end of a connection")
         assert edge(GET + b"\r\n").status == 200
 
 
@@ -336,13 +337,13 @@ def test_where_all_places_are_at_work_one_more_is_told_so(tmp_path: Path) -> Non
 def test_what_is_asked_on_an_open_connection_while_the_server_stops_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server.protocol, "DRAIN", PATIENCE)
+    monkeypatch.setattr(server.protocol, "DRAIN", HANG)
     with served(tmp_path) as edge:
         new, used = edge.wire(), edge.wire()
         assert used.send(GET + b"\r\n").answer().status == 200
-        wait_for(lambda: len(edge.connections) == 2)
+        until(lambda: len(edge.connections) == 2, "two connections")
         edge.stop()
-        wait_for(lambda: edge.connections.stopping)
+        until(lambda: edge.connections.stopping, "the stop")
         for wire in (new, used):
             answer = wire.send(GET + b"\r\n").answer()
             assert (answer.status, answer.headers["connection"]) == (200, "close")
