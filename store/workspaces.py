@@ -44,6 +44,17 @@ class WorkspaceRow:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An account as a member of a workspace; ``status`` is the account's."""
+
+    account_id: str
+    email: str
+    name: str
+    role: str
+    status: str
+
+
 @db.writes
 def create(name: str, owner_id: str, status: str = "normal") -> Workspace:
     """Make a workspace owned by an account; it becomes the account's current one if it has none.
@@ -158,6 +169,16 @@ def for_operator_list_all() -> list[Workspace]:
     """Every workspace, oldest first (for the operator's command line; never in a handler)."""
     found = sql.rows("SELECT id, name, status, created_at FROM workspaces ORDER BY created_at, id")
     return [Workspace(one[0], one[1], one[2], from_micros(one[3])) for one in found]
+
+
+@db.reads
+def members(workspace_id: str) -> list[Member]:
+    """The members of a workspace, the owner first, then as they came (for the operator's command line)."""
+    statement = (
+        "SELECT a.id, a.email, a.name, m.role, a.status FROM memberships m JOIN accounts a ON a.id = m.account_id"
+        " WHERE m.workspace_id = ? ORDER BY CASE WHEN m.role = 'owner' THEN 0 ELSE 1 END, m.created_at, a.id"
+    )
+    return [Member(*found) for found in sql.rows(statement, workspace_id)]
 
 
 @db.reads

@@ -158,6 +158,22 @@ def access(
         typer.echo(f"{app_id} is {mode}")
 
 
+@app.command()
+def api(app_id: AppId, switch: Annotated[str, typer.Argument(help="on or off")]) -> None:
+    """Switch an app's service API on or off.
+
+    Off, nobody can run it or see its runs, whatever its access mode.
+    """
+    import store.apps
+
+    if switch not in ("on", "off"):
+        fail("say on or off", 2)
+    with opened():
+        _existing(app_id)
+        store.apps.set_api(app_id, switch == "on")
+        typer.echo(f"the service API of {app_id} is {switch}")
+
+
 def _definition_files(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:

@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from server.commands import members
 from server.commands.common import Format, Output, account_named, fail, opened, show
 
 app = typer.Typer(help="Where apps live, and who belongs.", no_args_is_help=True)
+app.add_typer(members.app, name="members")
 
-ROLES = ("admin", "editor", "normal", "dataset_operator")
+STATUSES = ("normal", "archive")
 
 
 @app.command()
@@ -39,17 +41,27 @@ def list_workspaces(
         show([{"id": r.id, "name": r.name, "role": r.role, "status": r.status} for r in rows], output)
 
 
-@app.command("add-member")
-def add_member(
-    workspace_id: Annotated[str, typer.Argument()],
-    email: Annotated[str, typer.Argument()],
-    role: Annotated[str, typer.Option(help="one of: " + ", ".join(ROLES))] = "normal",
+@app.command("set-status")
+def set_status(
+    workspace_id: Annotated[str, typer.Argument(help="the workspace's id")],
+    status: Annotated[str, typer.Argument(help="archive, or normal to bring it back")],
 ) -> None:
-    """Let an account into a workspace."""
+    """Archive a workspace, or bring it back. Nothing in an archived one can be run or read."""
     import store.workspaces
 
-    if role not in ROLES:
-        fail("role is one of: " + ", ".join(ROLES), 2)
+    if status not in STATUSES:
+        fail("status is one of: " + ", ".join(STATUSES), 2)
     with opened():
-        store.workspaces.add_member(workspace_id, account_named(email).id, role)
-        typer.echo(f"{email} is {role} of {workspace_id}")
+        if not store.workspaces.set_status(workspace_id, status):
+            fail(f"there is no workspace {workspace_id!r}; `difyspec workspaces list EMAIL` shows them")
+        typer.echo(f"{workspace_id} is {status}")
+
+
+@app.command("add-member")
+def add_member(
+    workspace_id: members.WorkspaceId,
+    email: Annotated[str, typer.Argument(help="e-mail of an account")],
+    role: Annotated[str, typer.Option(help="one of: " + ", ".join(members.ROLES))] = "normal",
+) -> None:
+    """Let an account into a workspace; the same as `members add`."""
+    members.add(workspace_id, email, role)

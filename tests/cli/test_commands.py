@@ -50,7 +50,17 @@ def owner(shell: Shell) -> str:
     return "ada@example.com"
 
 
-GROUPS = [(), ("accounts",), ("workspaces",), ("tokens",), ("apps",), ("datasets",), ("models",), ("tools",)]
+GROUPS = [
+    (),
+    ("accounts",),
+    ("workspaces",),
+    ("workspaces", "members"),
+    ("tokens",),
+    ("apps",),
+    ("datasets",),
+    ("models",),
+    ("tools",),
+]
 
 
 @pytest.mark.parametrize("words", [*GROUPS, ("tokens", "create"), ("demo",), ("serve",), ("worker",)])
@@ -258,3 +268,69 @@ def test_what_the_machine_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatc
 
 def test_a_worker_that_would_carry_out_nothing_says_so(shell: Shell) -> None:
     assert "DIFYSPEC_MAX_CONCURRENT_RUNS is 0" in shell("worker", code=2, DIFYSPEC_MAX_CONCURRENT_RUNS="0")
+
+
+# Members
+
+
+@pytest.fixture
+def team(shell: Shell, owner: str) -> str:
+    """A workspace of the owner, with another account beside it; its id."""
+    shell("accounts", "create", "bob@example.com", "--name", "Bob", "--workspace", "")
+    return str(shell.rows("workspaces", "list", owner)[0]["id"])
+
+
+def roles(shell: Shell, team: str) -> dict[str, str]:
+    return {row["email"]: row["role"] for row in shell.rows("workspaces", "members", "list", team)}
+
+
+def test_members_are_added_given_a_role_and_removed(shell: Shell, owner: str, team: str) -> None:
+    assert roles(shell, team) == {owner: "owner"}
+    added = shell.rows("workspaces", "members", "add", team, "bob@example.com", "--role", "editor")
+    assert added == [{"workspace_id": team, "email": "bob@example.com", "role": "editor"}]
+    assert "no member" not in shell("workspaces", "members", "set-role", team, "BOB@example.com", "admin")
+    assert list(roles(shell, team).items()) == [(owner, "owner"), ("bob@example.com", "admin")]
+    assert "no member any more" in shell("workspaces", "members", "remove", team, "bob@example.com")
+    assert roles(shell, team) == {owner: "owner"}
+    assert shell.rows("workspaces", "list", "bob@example.com") == []
+    assert "bob@example.com is normal" in shell("workspaces", "add-member", team, "bob@example.com")
+
+
+@pytest.mark.parametrize("change", [("remove",), ("set-role", "normal")])
+def test_the_owner_is_neither_removed_nor_given_another_role(
+    shell: Shell, owner: str, team: str, change: tuple[str, ...]
+) -> None:
+    told = shell("workspaces", "members", change[0], team, owner, *change[1:], code=1)
+    assert "a workspace needs its owner" in told
+    assert roles(shell, team) == {owner: "owner"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "code"),
+    [
+        (("add", "TEAM", "nobody@example.com"), "no account has the e-mail", 1),
+        (("add", "TEAM", "ada@example.com"), "is a member already", 1),
+        (("add", "TEAM", "bob@example.com", "--role", "owner"), "role is one of: admin, editor", 2),
+        (("set-role", "TEAM", "bob@example.com", "king"), "role is one of: admin, editor", 2),
+        (("set-role", "TEAM", "bob@example.com", "admin"), "bob@example.com is no member", 1),
+        (("remove", "TEAM", "bob@example.com"), "is no member; `difyspec workspaces members list", 1),
+        (("remove", "no-such-id", "bob@example.com"), "there is no workspace 'no-such-id'", 1),
+        (("list", "no-such-id"), "there is no workspace 'no-such-id'", 1),
+    ],
+)
+def test_what_cannot_be_done_to_members_is_told_with_what_to_do(
+    shell: Shell, owner: str, team: str, words: tuple[str, ...], told: str, code: int
+) -> None:
+    said = shell("workspaces", "members", *(team if word == "TEAM" else word for word in words), code=code)
+    assert told in " ".join(said.split())
+
+
+def test_a_workspace_is_archived_and_an_app_s_api_switched_off(shell: Shell, owner: str, team: str) -> None:
+    shell("workspaces", "set-status", team, "archive")
+    assert shell.rows("workspaces", "list", owner)[0]["status"] == "archive"
+    shell("workspaces", "set-status", team, "normal")
+    shell("workspaces", "set-status", team, "closed", code=2)
+    assert "there is no workspace" in shell("workspaces", "set-status", "no-such-id", "archive", code=1)
+    one = shell.rows("apps", "import", str(ROOT / "examples" / "ask.yml"), "--owner", owner)[0]["id"]
+    assert "is off" in shell("apps", "api", one, "off")
+    shell("apps", "api", one, "maybe", code=2)
