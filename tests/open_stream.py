@@ -11,6 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 from tests.judge import BASE
+from tests.waiting import HANG
 
 
 class OpenStream:
@@ -61,20 +62,20 @@ class OpenStream:
 
     async def begun(self) -> OpenStream:
         """Wait for the first bytes of the answer, or its end."""
-        async with asyncio.timeout(60), self._news:
+        async with asyncio.timeout(HANG), self._news:
             await self._news.wait_for(lambda: self.text or self.task.done())
         return self
 
     async def until(self, text: str) -> OpenStream:
         """Wait until this has arrived, or AssertionError when the answer ends without it."""
-        async with asyncio.timeout(60), self._news:
+        async with asyncio.timeout(HANG), self._news:
             await self._news.wait_for(lambda: text in self.text or self.task.done())
         assert text in self.text, self.text
         return self
 
     async def ended(self) -> OpenStream:
         """Wait for the end of the answer."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANG):
             await asyncio.wait([self.task])
         if not self.task.cancelled():
             self.task.exception()
