@@ -87,7 +87,7 @@ def selectors(value: Any, numbers: set[int]) -> Any:
         return {key: selectors(item, numbers) for key, item in value.items()}
     if not isinstance(value, list):
         return value
-    if len(value) > 1 and value[0] in numbers and isinstance(value[0], int) and isinstance(value[1], str):
+    if len(value) > 1 and type(value[0]) is int and value[0] in numbers and isinstance(value[1], str):
         return [str(part) for part in value]
     return [selectors(item, numbers) for item in value]
 
@@ -95,7 +95,7 @@ def selectors(value: Any, numbers: set[int]) -> Any:
 def typed_variable(item: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
     """An environment or conversation variable with all its members, its value as its type."""
     kind, value = item.get("value_type"), item.get("value")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         kind = "array[any]" if kind == "array" else kind_of(value)
     try:
         value = typed(kind, value)

@@ -24,15 +24,19 @@ def containers(nodes: list[Node], edges: list[Edge], warnings: list[str]) -> Non
     """
     by_id = {node["id"]: node for node in nodes}
     _check_depth(nodes)
+    owned = {key: _children(nodes, key) for key, _ in _CONTAINERS.values()}
+    targets: dict[str, set[str]] = {}
+    for edge in edges:
+        targets.setdefault(edge["source"], set()).add(edge["target"])
     for node in list(nodes):
         kind = node["data"]["type"]
         if kind not in _CONTAINERS:
             continue
         owner_key, flag = _CONTAINERS[kind]
-        children = [other for other in nodes if node["id"] in (other.get("parentId"), other["data"].get(owner_key))]
-        first = by_id.get(str(node["data"].get("start_node_id")))
-        if first is None or first not in children:
-            first = _first_child(children, edges, f"{kind}-start")
+        children = owned[owner_key].get(node["id"], {})
+        first = children.get(str(node["data"].get("start_node_id")))
+        if first is None:
+            first = _first_child(children, targets, f"{kind}-start")
         if first is None:
             continue
         if first["data"]["type"] != f"{kind}-start":
@@ -56,6 +60,16 @@ def containers(nodes: list[Node], edges: list[Edge], warnings: list[str]) -> Non
         node["data"]["start_node_id"] = first["id"]
 
 
+def _children(nodes: list[Node], owner_key: str) -> dict[str, dict[str, Node]]:
+    """The nodes in each container, by its id and theirs. In: where their data may name it, beside ``parentId``."""
+    found: dict[str, dict[str, Node]] = {}
+    for node in nodes:
+        for owner in (node.get("parentId"), node["data"].get(owner_key)):
+            if isinstance(owner, str):
+                found.setdefault(owner, {})[node["id"]] = node
+    return found
+
+
 def _check_depth(nodes: list[Node]) -> None:
     """Each level has variables of its own beside those of the levels around it. Raises Problem."""
     owners = {}
@@ -64,20 +78,19 @@ def _check_depth(nodes: list[Node]) -> None:
         owners[node["id"]] = next((str(owner) for owner in named if owner), "")
     for node in nodes:
         around, inside = {node["id"]}, owners[node["id"]]
-        while inside and inside not in around:
+        while inside and inside not in around and len(around) <= _DEEPEST + 1:
             around.add(inside)
             inside = owners.get(inside, "")
         if len(around) > _DEEPEST + 1:
             raise Problem(f"Containers are nested more than {_DEEPEST} levels deep", "workflow", "graph", "nodes")
 
 
-def _first_child(children: list[Node], edges: list[Edge], start_type: str) -> Node | None:
-    for child in children:
+def _first_child(children: Mapping[str, Node], targets: Mapping[str, set[str]], start_type: str) -> Node | None:
+    for child in children.values():
         if child["data"]["type"] == start_type:
             return child
-    inside = {child["id"] for child in children}
-    reached = {edge["target"] for edge in edges if edge["source"] in inside}
-    return next((child for child in children if child["id"] not in reached), None)
+    reached = {target for name in children for target in targets.get(name, ())}
+    return next((child for name, child in children.items() if name not in reached), None)
 
 
 def tidy_edges(edges: list[Any], data: Mapping[str, Mapping[str, Any]], warnings: list[str]) -> list[Edge]:
@@ -88,6 +101,7 @@ def tidy_edges(edges: list[Any], data: Mapping[str, Mapping[str, Any]], warnings
     kept: list[Edge] = []
     seen: set[tuple[str, str, str]] = set()
     names: set[str] = set()
+    numbers: dict[str, int] = {}
     for index, edge in enumerate(edges):
         if not isinstance(edge, dict) or edge.get("source") is None or edge.get("target") is None:
             warnings.append(f"workflow.graph.edges[{index}] names no source and target; it was left out.")
@@ -117,14 +131,19 @@ def tidy_edges(edges: list[Any], data: Mapping[str, Mapping[str, Any]], warnings
             continue
         seen.add(join)
         name = edge.get("id")
-        edge["id"] = _free(str(name) if name else "-".join(join), names)
+        edge["id"] = _free(str(name) if name else "-".join(join), names, numbers)
         names.add(edge["id"])
         kept.append(edge)
     return kept
 
 
-def _free(name: str, taken: Container[str]) -> str:
-    candidate, number = name, 2
+def _free(name: str, taken: Container[str], numbers: dict[str, int] | None = None) -> str:
+    """The name, with a number if it is taken. ``numbers`` are the last ones given: to try all of them again for each of
+    thousands of equal names would take quadratic time.
+    """
+    candidate, number = name, (numbers or {}).get(name, 2)
     while candidate in taken:
         candidate, number = f"{name}-{number}", number + 1
+    if numbers is not None:
+        numbers[name] = number
     return candidate

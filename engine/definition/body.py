@@ -7,10 +7,10 @@ from typing import Any
 from engine.definition.adapt import typed_variable
 from engine.definition.config_document import config_warnings, mail_warnings, moderation_warnings, speech_warnings
 from engine.definition.error import Problem
-from engine.definition.graph_document import graph, input_variable
+from engine.definition.graph_document import MOST_VARIABLES, graph, input_variable
 from engine.definition.graph_warnings import unknown_references
 
-_MOST_VARIABLES, _LONGEST_SECRETS = 1000, 200_000
+_LONGEST_SECRETS = 200_000
 _STRATEGIES = ("function_call", "react")
 
 
@@ -41,8 +41,8 @@ def _named(body: dict[str, Any], key: str, warnings: list[str]) -> list[dict[str
     items = body.get(key) or []
     if not isinstance(items, list):
         raise Problem("This must be a list", "workflow", key)
-    if len(items) > _MOST_VARIABLES:
-        raise Problem(f"There are more than {_MOST_VARIABLES} variables", "workflow", key)
+    if len(items) > MOST_VARIABLES:
+        raise Problem(f"There are more than {MOST_VARIABLES} variables", "workflow", key)
     names: set[str] = set()
     for index, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
@@ -64,6 +64,8 @@ def model_config(value: dict[str, Any], mode: str, warnings: list[str]) -> dict[
     form = config.get("user_input_form") or []
     if not isinstance(form, list):
         raise Problem("This must be a list", "model_config", "user_input_form")
+    if len(form) > MOST_VARIABLES:
+        raise Problem(f"There are more than {MOST_VARIABLES} variables", "model_config", "user_input_form")
     seen: set[str] = set()
     for index, row in enumerate(form):
         at = ("model_config", "user_input_form", index)

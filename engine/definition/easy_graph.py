@@ -20,6 +20,7 @@ from engine.knowledge.named import knowledge_of
 KNOWLEDGE, MODEL, ANSWER = "knowledge", "llm", "answer"
 _PASSAGES, _BLOCK = "{{#knowledge.text#}}", "{{#knowledge.block#}}"
 _DETAILS = ("high", "low")
+_ROLES = ("system", "user", "assistant")
 
 
 def as_graph(document: Mapping[str, Any], inputs: Mapping[str, Any], query: str | None) -> dict[str, Any]:
@@ -83,12 +84,13 @@ def _model(mode: str, config: Mapping[str, Any], text: EasyText, query: str) -> 
     memory = (
         None if mode == "completion" else {"window": {"enabled": False, "size": 50}, "query_prompt_template": QUERY}
     )
-    completion = (config.get("completion_prompt_config") or {}).get("prompt") or {}
-    chat = (config.get("chat_prompt_config") or {}).get("prompt") or []
+    completion = _part(config, "completion_prompt_config", "prompt")
+    written = _part(config, "chat_prompt_config").get("prompt")
+    chat = [one for one in written if isinstance(one, Mapping)] if isinstance(written, list) else []
     advanced = config.get("prompt_type") == "advanced"
     template: Any
     if advanced and chat:
-        template = [{"role": one.get("role") or "system", "text": text(one.get("text"))} for one in chat]
+        template = [{"role": _role(one), "text": text(one.get("text"))} for one in chat]
         if memory and template[-1]["role"] == "user" and QUERY in template[-1]["text"]:
             # What the person asked comes after the history, in the author's words around it.
             memory["query_prompt_template"] = template.pop()["text"]
@@ -117,8 +119,9 @@ def _model(mode: str, config: Mapping[str, Any], text: EasyText, query: str) -> 
 
 
 def _agent(config: Mapping[str, Any], text: EasyText, knowledge: Mapping[str, Any] | None) -> dict[str, Any]:
-    agent = config.get("agent_mode") or {}
-    tools = [one for one in agent.get("tools") or [] if isinstance(one, Mapping)]
+    agent = _part(config, "agent_mode")
+    listed = agent.get("tools")
+    tools = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
     return _node(
         MODEL,
         "easy-agent",
@@ -127,7 +130,7 @@ def _agent(config: Mapping[str, Any], text: EasyText, knowledge: Mapping[str, An
         instruction=text(config.get("pre_prompt")),
         query=QUERY,
         strategy=str(agent.get("strategy") or "function_call"),
-        prompt=str((agent.get("prompt") or {}).get("first_prompt") or ""),
+        prompt=str(_part(agent, "prompt").get("first_prompt") or ""),
         max_iteration=agent.get("max_iteration"),
         tools=[one for one in tools if one.get("tool_name") and one.get("enabled", True)],
         knowledge=knowledge,
@@ -137,19 +140,19 @@ def _agent(config: Mapping[str, Any], text: EasyText, knowledge: Mapping[str, An
 
 def model_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``model`` member as the engine's nodes want it."""
-    model = config.get("model") or {}
+    model = _part(config, "model")
     return {
         "provider": str(model.get("provider") or ""),
         "name": str(model.get("name") or ""),
         # Completion models are called like chat models; which one it is, is the provider's business.
         "mode": "chat",
-        "completion_params": dict(model.get("completion_params") or {}),
+        "completion_params": dict(_part(model, "completion_params")),
     }
 
 
 def _vision(config: Mapping[str, Any]) -> dict[str, Any]:
-    upload = config.get("file_upload") or {}
-    image = upload.get("image") or {}
+    upload = _part(config, "file_upload")
+    image = _part(upload, "image")
     detail = image.get("detail")
     return {
         "enabled": bool(image.get("enabled") or upload.get("enabled")),
@@ -171,3 +174,16 @@ def _document(document: Mapping[str, Any], nodes: list[dict[str, Any]]) -> dict[
 
 def _node(node_id: str, kind: str, **data: Any) -> dict[str, Any]:
     return {"id": node_id, "data": {"type": kind, **data}}
+
+
+def _role(message: Mapping[str, Any]) -> str:
+    role = message.get("role")
+    return role if isinstance(role, str) and role in _ROLES else "system"
+
+
+def _part(value: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """A mapping within another one; empty where a stranger wrote something else."""
+    for name in names:
+        inner = value.get(name)
+        value = inner if isinstance(inner, Mapping) else {}
+    return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LONGEST_MESSAGE, LONGEST_KEY = 500, 300  # characters: what is told may quote what a stranger wrote
+
 Path = tuple[str | int, ...]
 
 
@@ -13,10 +15,10 @@ class DefinitionError(Exception):
     """
 
     def __init__(self, message: str, key: str = "", line: int | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.key = key
+        self.message = shortened(message, LONGEST_MESSAGE)
+        self.key = shortened(key, LONGEST_KEY)
         self.line = line
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         where = [self.key] if self.key else []
@@ -43,3 +45,8 @@ def dotted(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, without what is beyond ``most`` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"

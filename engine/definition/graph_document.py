@@ -7,9 +7,10 @@ from typing import Any
 from engine.definition.adapt import node_data, selectors
 from engine.definition.adapt_graph import containers, tidy_edges
 from engine.definition.adapt_inputs import start_variables
-from engine.definition.error import Path, Problem
+from engine.definition.error import DefinitionError, Path, Problem
 from engine.definition.graph_scopes import settle, within
 from engine.definition.graph_warnings import circle
+from engine.definition.yaml_caps import check_json, is_small_json
 from engine.inputs import object_schema
 from engine.inputs.variables import TYPES, schema_object
 
@@ -20,6 +21,7 @@ NODE_TYPES = {
     "loop-end", "loop-start", "parameter-extractor", "question-classifier", "start", "template-transform", "tool",
     "variable-aggregator", "variable-assigner",
 }  # fmt: skip
+MOST_VARIABLES, _LONGEST_NAME = 1000, 255  # the contract's bounds
 _NODES: Path = ("workflow", "graph", "nodes")
 
 
@@ -116,6 +118,8 @@ def _start(data: dict[str, Any], at: Path, warnings: list[str]) -> None:
     variables = data.get("variables") or []
     if not isinstance(variables, list):
         raise Problem("This must be a list", *at)
+    if len(variables) > MOST_VARIABLES:
+        raise Problem(f"There are more than {MOST_VARIABLES} variables", *at)
     seen: set[str] = set()
     for index, item in enumerate(variables):
         if isinstance(item, dict) and item.get("type") in (None, ""):
@@ -133,6 +137,8 @@ def input_variable(kind: Any, item: Any, seen: set[str], warnings: list[str], at
     name = item.get("variable")
     if not isinstance(name, str) or not name:
         raise Problem("A variable needs a name", *at, "variable")
+    if len(name) > _LONGEST_NAME:
+        raise Problem(f"The name of a variable is longer than {_LONGEST_NAME} characters", *at, "variable")
     if not isinstance(kind, str) or kind not in TYPES:
         raise Problem(f"'{str(kind)[:40]}' is not a type of variable", *at, "type")
     if name in seen:
@@ -141,9 +147,13 @@ def input_variable(kind: Any, item: Any, seen: set[str], warnings: list[str], at
     stored = item.get("json_schema")
     if kind != "json_object" or stored in (None, "", {}):
         return
-    schema = schema_object(stored)
+    schema = schema_object(stored) if not isinstance(stored, str) or is_small_json(stored) else None
     if schema is None:
         raise Problem("json_schema must be a JSON object", *at, "json_schema")
+    try:
+        check_json(schema)
+    except DefinitionError as error:
+        raise Problem(error.message, *at, "json_schema") from None
     reason = object_schema.problem(schema)
     if reason is not None:
         raise Problem(f"Invalid JSON schema: {reason[:200]}", *at, "json_schema")

@@ -27,11 +27,10 @@ def settle(nodes: list[Node], known: set[str], warnings: list[str]) -> None:
                 if key == "parentId" or "parentId" not in node:
                     told = f"The node '{node['id']}' is in '{owner}', which is no container; it was taken out."
                     warnings.append(told)
-    for node in nodes:
-        if node["id"] in _around(node, by_id):
-            for place, key in ((node, "parentId"), *((node["data"], key) for key in _OWNERS)):
-                place.pop(key, None)
-            warnings.append(f"The container '{node['id']}' is inside itself; it was taken out.")
+    for node in _inside_themselves(nodes, by_id):
+        for place, key in ((node, "parentId"), *((node["data"], key) for key in _OWNERS)):
+            place.pop(key, None)
+        warnings.append(f"The container '{node['id']}' is inside itself; it was taken out.")
 
 
 def _holds(owner: Node | None, known: set[str]) -> bool:
@@ -39,13 +38,25 @@ def _holds(owner: Node | None, known: set[str]) -> bool:
     return bool(kind) and (kind in _HOLDERS or kind not in known)
 
 
-def _around(node: Node, by_id: dict[str, Node]) -> list[str]:
-    """The containers around a node, from the nearest, as far as old exports say which it is."""
-    found: list[str] = []
-    while (owner := owner_of(node)) and owner not in found:
-        found.append(owner)
-        node = by_id[owner]
-    return found
+def _inside_themselves(nodes: list[Node], by_id: dict[str, Node]) -> list[Node]:
+    """The first container, in the order of the nodes, of each circle of containers.
+
+    Every node is walked over once, however deep they are nested.
+    """
+    seen: set[str] = set()
+    first: set[str] = set()
+    places = {node["id"]: place for place, node in enumerate(nodes)}
+    for node in nodes:
+        way: dict[str, None] = {}
+        name: str | None = node["id"]
+        while name and name not in seen and name not in way:
+            way[name] = None
+            name = owner_of(by_id[name])
+        if name in way:
+            names = list(way)
+            first.add(min(names[names.index(str(name)) :], key=lambda one: places[one]))
+        seen.update(way)
+    return [node for node in nodes if node["id"] in first]
 
 
 def within(edges: list[Edge], nodes: list[Node], warnings: list[str]) -> list[Edge]:

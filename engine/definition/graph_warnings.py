@@ -23,15 +23,26 @@ def circle(edges: Iterable[Edge]) -> list[str]:
     for edge in edges:
         following.setdefault(edge["source"], []).append(edge["target"])
     # What leads nowhere is in no circle; taken away again and again, only circles and what leads to them is left.
-    while dead := [name for name, targets in following.items() if not any(one in following for one in targets)]:
-        for name in dead:
-            del following[name]
-    if not following:
+    left = {name: len(targets) for name, targets in following.items()}
+    sources: dict[str, list[str]] = {}
+    for name, targets in following.items():
+        for target in targets:
+            sources.setdefault(target, []).append(name)
+    dead = [name for name in sources if name not in left]
+    while dead:
+        for name in sources.get(dead.pop(), ()):
+            left[name] -= 1
+            if not left[name]:
+                del left[name]
+                dead.append(name)
+    if not left:
         return []
-    way = [next(iter(following))]
-    while way[-1] not in way[:-1]:
-        way.append(next(one for one in following[way[-1]] if one in following))
-    shown = " → ".join(way[way.index(way[-1]) :])
+    way = {next(iter(left)): None}
+    while (following_one := next(one for one in following[next(reversed(way))] if one in left)) not in way:
+        way[following_one] = None
+    names = list(way)
+    circle_names = [*names[names.index(following_one) :], following_one]
+    shown = " → ".join(circle_names)
     return [f"The nodes {shown} form a circle: if the start leads there, every run fails."]
 
 

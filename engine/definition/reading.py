@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.definition.body import model_config, workflow
-from engine.definition.error import DefinitionError, Problem, dotted
+from engine.definition.error import LONGEST_MESSAGE, DefinitionError, Problem, dotted, shortened
 from engine.definition.yaml_guard import line_of, read
 from engine.inputs.variables import MODES, WORKFLOW_MODES
 
 __all__ = ["CURRENT_VERSION", "Definition", "DefinitionError", "load"]
 
 CURRENT_VERSION = "0.6.0"
-NAME_LENGTH = 255
+NAME_LENGTH, DESCRIPTION_LENGTH = 255, 100_000  # characters, as in the contract
+MOST_WARNINGS = 200
 
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-+].*)?", re.ASCII)
 
@@ -82,15 +83,22 @@ def _definition(value: Any) -> Definition:
     return Definition(
         name=_name(app, warnings),
         mode=document["mode"],
-        description=_text(app, "description", ""),
+        description=_text(app, "description", "")[:DESCRIPTION_LENGTH],
         icon=_text(app, "icon", ""),
         icon_type=icon_type if icon_type in ("emoji", "image", "link") else "emoji",
         icon_background=_text(app, "icon_background", "#FFFFFF") or "#FFFFFF",
         use_icon_as_answer_icon=app.get("use_icon_as_answer_icon") is True,
         version=version,
         document=document,
-        warnings=warnings,
+        warnings=_told(warnings),
     )
+
+
+def _told(warnings: list[str]) -> list[str]:
+    """The warnings as people can read them: what they quote is a stranger's, and may be long or many."""
+    told = [shortened(one, LONGEST_MESSAGE) for one in warnings[:MOST_WARNINGS]]
+    rest = len(warnings) - len(told)
+    return [*told, f"There are {rest} more warnings like these."] if rest else told
 
 
 def _version(value: dict[str, Any], warnings: list[str]) -> str:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from engine.definition.error import DefinitionError
+from engine.definition.yaml_caps import check_json, check_plain, is_small_json
 from engine.inputs.variables import SWITCHES, word
 
 _EMPTY: dict[str, Any] = {
@@ -59,9 +61,11 @@ def _number(value: Any) -> int | float:
     kinds: tuple[Callable[[str], int | float], ...] = (int, float)
     for kind in kinds if isinstance(value, str) else ():
         try:
-            return kind(value.strip())
-        except ValueError:
+            found = kind(value.strip())
+            check_plain(found, (), None)
+        except (ValueError, OverflowError, DefinitionError):
             continue
+        return found
     raise _no("number", value)
 
 
@@ -80,10 +84,15 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _from_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
+    """The value of JSON text; None for what is none, or holds what a definition's own text may not."""
+    if not is_small_json(text):
         return None
+    try:
+        value = json.loads(text)
+        check_json(value)
+    except (ValueError, RecursionError, DefinitionError):
+        return None
+    return value
 
 
 def _no(called: str, value: Any) -> ValueError:

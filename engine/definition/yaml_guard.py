@@ -13,7 +13,20 @@ import yaml
 from yaml import CSafeLoader, Node
 
 from engine.definition.error import Path
-from engine.definition.yaml_caps import MAX_BYTES, PLAIN_TAGS, broken, check_json, check_plain, measure
+from engine.definition.yaml_caps import (
+    MAX_BYTES,
+    MAX_DIGITS,
+    PLAIN_TAGS,
+    TOO_LONG,
+    broken,
+    check_json,
+    check_plain,
+    is_small_json,
+    measure,
+)
+
+SHOWN = 40
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read(source: str | bytes) -> tuple[Any, Node | None]:
@@ -23,7 +36,7 @@ def read(source: str | bytes) -> tuple[Any, Node | None]:
     node tree, from which `line_of` tells lines. Raises DefinitionError.
     """
     text = _decode(source)
-    if text.lstrip().startswith("{"):
+    if text.lstrip().startswith("{") and is_small_json(text):
         as_json = _json(text)
         if as_json is not None:
             return as_json, None
@@ -64,8 +77,11 @@ def line_of(root: Node | None, path: Path) -> int | None:
 def _decode(source: str | bytes) -> str:
     if isinstance(source, str):
         # A character takes at least one byte, so the cheap test comes before the copy.
-        if len(source) > MAX_BYTES or len(source.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            raise broken("larger than 10 MB")
+        try:
+            if len(source) > MAX_BYTES or len(source.encode()) > MAX_BYTES:
+                raise broken("larger than 10 MB")
+        except UnicodeEncodeError as error:
+            raise broken("the text holds half a character", line=source.count("\n", 0, error.start) + 1) from None
         text = source
     else:
         if len(source) > MAX_BYTES:
@@ -83,14 +99,18 @@ def _build(loader: CSafeLoader, node: Node, path: Path) -> Any:
         return [_build(loader, item, (*path, index)) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         return _mapping(loader, node, path)
-    if node.tag not in PLAIN_TAGS:
-        # An unquoted date, `=` or `<<`: the author wrote text, and JSON knows nothing else to make of it.
+    is_number = node.tag in _NUMBERS
+    if node.tag not in PLAIN_TAGS or (is_number and ":" in node.value):
+        # An unquoted date, `=` or `<<`, or a time of day, which YAML 1.1 took for a number to the base of 60 (in
+        # quadratic time): the author wrote text, and JSON knows nothing else to make of it.
         value: Any = node.value
+    elif is_number and len(node.value) > MAX_DIGITS:
+        raise broken(TOO_LONG, path, line)
     else:
         try:
             value = loader.construct_object(node)
-        except ValueError as error:
-            raise broken(f"{str(node.value)[:40]!r} is not a value", path, line) from error
+        except (ValueError, LookupError, ArithmeticError) as error:  # a tag that does not fit what it stands before
+            raise broken(f"{str(node.value)[:SHOWN]!r} is not a value", path, line) from error
     check_plain(value, path, line)
     return value
 
@@ -107,13 +127,14 @@ def _mapping(loader: CSafeLoader, node: yaml.MappingNode, path: Path) -> dict[st
             for part in value if isinstance(value, list) else [value]:
                 if not isinstance(part, dict):
                     raise broken("a merge (<<) needs a mapping", path, line)
-                merged = {**part, **merged}
+                for name, one in part.items():
+                    merged.setdefault(name, one)
             continue
         # The text as written: YAML would read the keys `on` and `1` as a boolean and a number.
         name = key.value
         check_plain(name, path, line)
         if name in given:
-            raise broken(f"the key {name!r} is given twice", (*path, name), line)
+            raise broken(f"the key {name[:SHOWN]!r} is given twice", (*path, name), line)
         given[name] = _build(loader, child, (*path, name))
     return {**merged, **given}
 
@@ -128,7 +149,7 @@ def _json(text: str) -> Any | None:
         found: dict[str, Any] = {}
         for name, value in pairs:
             if name in found:
-                raise broken(f"the key {name!r} is given twice", (name,))
+                raise broken(f"the key {name[:SHOWN]!r} is given twice", (name,))
             found[name] = value
         return found
 

@@ -14,7 +14,8 @@ def keywords(config: Mapping[str, Any]) -> list[str]:
     avoidance = config.get("sensitive_word_avoidance") or {}
     if not isinstance(avoidance, Mapping) or not avoidance.get("enabled") or avoidance.get("type") != "keywords":
         return []
-    listed = (avoidance.get("config") or {}).get("keywords")
+    given = avoidance.get("config")
+    listed = given.get("keywords") if isinstance(given, Mapping) else None
     lines = listed.split("\n") if isinstance(listed, str) else []
     return [line.strip().lower() for line in lines if line.strip()]
 

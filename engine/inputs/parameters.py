@@ -22,6 +22,9 @@ DEFAULT_LIMITS: dict[str, int] = {
 
 _METHODS = ["remote_url", "local_file"]
 _IMAGE = {"enabled": False, "number_limits": 3, "detail": "high", "transfer_methods": _METHODS}
+_LONGEST, _MOST = 100_000, 1000  # characters of a text, texts; the contract's bounds, as are those below
+_LISTS = {"allowed_file_types": 100, "allowed_file_upload_methods": 100, "allowed_file_extensions": 1000}
+_LONGEST_WORD = 64
 _CITES = "retriever_resource"
 _SWITCHES = ("suggested_questions_after_answer", "speech_to_text", "text_to_speech", _CITES)
 
@@ -39,8 +42,10 @@ def parameters(document: Mapping[str, Any] | None, limits: Mapping[str, int] | N
     questions = features.get("suggested_questions")
     switches = {key: _switch(features, key, default=not workflow and key == _CITES) for key in _SWITCHES}
     return {
-        "opening_statement": opening if isinstance(opening, str) else None,
-        "suggested_questions": [q for q in questions if isinstance(q, str)] if isinstance(questions, list) else [],
+        "opening_statement": opening[:_LONGEST] if isinstance(opening, str) else None,
+        "suggested_questions": [q[:_LONGEST] for q in questions if isinstance(q, str)][:_MOST]
+        if isinstance(questions, list)
+        else [],
         **switches,
         "annotation_reply": _annotation(features),
         "more_like_this": _switch(features, "more_like_this"),
@@ -65,10 +70,26 @@ def features_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def file_upload(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The app's upload configuration.
+    """The app's upload configuration, each member of the type that the contract says, or absent.
 
     A workflow's old image switch is rewritten to the form that replaced it.
     """
+    found = _file_upload(document)
+    for name, most in _LISTS.items():
+        if name in found:
+            found[name] = [one for one in words(found[name]) if len(one) <= _LONGEST_WORD][:most]
+    if "image" in found:
+        image = found["image"]
+        found["image"] = {**image, "enabled": image.get("enabled") is True}
+    if "number_limits" in found:
+        number = whole(found["number_limits"])
+        found["number_limits"] = number and min(number, 2**53 - 1)
+    if not isinstance(found.get("enabled", False), bool):
+        found["enabled"] = None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _file_upload(document: Mapping[str, Any]) -> dict[str, Any]:
     stored = features_of(document).get("file_upload")
     if not isinstance(stored, Mapping) or not stored:
         return {"image": deepcopy(_IMAGE)}
