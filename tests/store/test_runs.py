@@ -121,6 +121,15 @@ def test_events_are_read_by_cursor(world: World) -> None:
     assert [seq for seq, _ in events.read(run.id, 0, 3)] == [1, 2, 3]
 
 
+def test_how_many_events_there_are_and_how_long_they_are_together(world: World) -> None:
+    run, other = start(world), start(world)
+    assert events.extent(run.id) == (0, 0)
+    events.append(run.id, 1, ["abc", "Ä\x00"])
+    events.append(other.id, 1, ["x"] * 9)
+    assert events.extent(run.id) == (2, 4)
+    assert events.extent(other.id) == (9, 9)
+
+
 def test_a_batch_of_events_is_stored_whole_or_not_at_all(world: World) -> None:
     run = start(world)
     events.append(run.id, 250, ["{}"])

@@ -47,6 +47,43 @@ def test_an_external_subject_needs_an_issuer(opened_store: str) -> None:
         mint_external("guest@partner.example", "")
 
 
+def test_what_minting_tells_is_what_the_token_then_says(world: World, clock: FakeClock) -> None:
+    token, made = sessions.mint(
+        account_id=None,
+        email=" Guest@Partner.Example ",
+        issuer="https://idp.example.com",
+        client_id="difyctl",
+        device_label="la\x00ptop",
+        ttl=timedelta(days=3),
+    )
+    assert len(token) == len(sessions.EXTERNAL_PREFIX) + 43, "32 bytes in base64"
+    assert made == sessions.Session(
+        made.id, "dfoe_", "difyctl", "laptop", clock.now(), None, clock.now() + timedelta(days=3), False
+    )
+    assert caller_of(token) == Caller(
+        subject_type="external_sso",
+        account_id=None,
+        email="guest@partner.example",
+        issuer="https://idp.example.com",
+        name="guest@partner.example",
+        session_id=made.id,
+        client_id="difyctl",
+        scopes=EXTERNAL_SCOPES,
+        expires_at=made.expires_at,
+    )
+
+
+def test_the_address_of_an_account_is_told_as_it_is_written(world: World) -> None:
+    mixed = accounts.create("Mixed@Example.com", "M")
+    assert caller_of(mint_for(mixed)).email == accounts.get(mixed.id).email  # type: ignore[union-attr]
+
+
+def test_what_cannot_be_a_token_is_not_even_looked_up(opened_store: str) -> None:
+    assert sessions.remembered("dfoa_" + "x" * 123) == (False, None), "128 characters are possible"
+    for token in ("dfoa_" + "x" * 124, "x" * 43, "app-1234"):
+        assert sessions.remembered(token) == (True, None)
+
+
 ODD_TOKENS = ["", "dfoa_", "dfoa_" + "x" * 43, "app-1234", "dfoa_" + "x" * 9999, "dfoa_\ud800", "dfoa_\x00"]
 
 
