@@ -15,7 +15,7 @@ from typing import Any
 OURS = ("handlers", "server", "store", "engine", "web", "contract", "tests")
 KILLED, SURVIVED, HUNG = "killed", "survived", "hung"
 _TESTS_FAILED = 1
-_ALONE = ("-q", "-x", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "60",
+_ALONE = ("-q", "-x", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "300",
           "-o", "addopts=--strict-markers --import-mode=importlib")  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def preload(modules: list[str]) -> None:
 def tested(tests: list[str], seconds: float, output: Path) -> str:
     """Whether the tests notice what the tree is like now. ``seconds`` is the guard against a hang."""
     if not (pid := os.fork()):
-        _child(tests, output)
+        _child(tests, seconds, output)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found, status = os.waitpid(pid, os.WNOHANG)
@@ -56,7 +56,7 @@ def tested(tests: list[str], seconds: float, output: Path) -> str:
     return HUNG
 
 
-def _child(tests: list[str], output: Path) -> Any:
+def _child(tests: list[str], seconds: float, output: Path) -> Any:
     code = _TESTS_FAILED
     try:
         os.setsid()
@@ -65,6 +65,10 @@ def _child(tests: list[str], output: Path) -> Any:
         os.dup2(file, 2)
         import pytest
 
+        from tests import waiting
+
+        # What never happens is waited for only as long as this change may take.
+        waiting.HANG = min(waiting.HANG, seconds / 2)
         code = pytest.main([*_ALONE, *tests])
         sys.stdout.flush()
     except BaseException:
