@@ -54,7 +54,6 @@ def test_a_worker_has_its_runs_that_are_not_over_and_knows_which_are_to_stop(mix
     assert leases.held("a") == {mixed["mine"].id: False, mixed["mine too"].id: True}
     assert leases.held("b") == {mixed["theirs"].id: False}
     assert leases.workers() == {"a", "b", ""}
-    assert ids(leases.of("a")) == [mixed["mine"].id, mixed["mine too"].id], "oldest first"
 
 
 def test_what_nobody_has_is_free_the_oldest_first(world: World, mixed: dict[str, runs.Run], clock: FakeClock) -> None:
@@ -76,6 +75,12 @@ def test_a_lease_is_over_after_its_time_and_not_before(world: World, clock: Fake
 def test_what_nobody_has_is_lapsed_however_long_its_lease(world: World) -> None:
     run = start(world, "")
     assert ids(leases.lapsed()) == [run.id]
+
+
+def test_what_workers_have_that_are_gone_is_lapsed_and_what_others_have_is_not(mixed: dict[str, runs.Run]) -> None:
+    assert ids(leases.lapsed()) == [mixed["nobodys"].id]
+    assert set(ids(leases.lapsed({"b", "c"}))) == {mixed["nobodys"].id, mixed["theirs"].id}
+    assert len(leases.lapsed({"a", "b"})) == 4
 
 
 def test_renewing_holds_the_named_runs_of_a_worker_and_no_others(mixed: dict[str, runs.Run], clock: FakeClock) -> None:
