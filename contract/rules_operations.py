@@ -14,7 +14,7 @@ SCOPES = {
     "full", "apps:read", "apps:run", "apps:read:permitted-external", "workspace:read", "workspace:write",
 }  # fmt: skip
 SUBJECTS = {"account", "external_sso"}
-LIMIT_KEYS = {"address", "token", "account", "device_code"}
+LIMIT_KEYS = {"token", "account", "address", "network", "everyone"}
 # A status says which codes may come with it; a code of another status would mislead programs.
 STATUS_OF = {
     "bad_request": 400, "malformed_json": 400, "app_unavailable": 400, "provider_not_initialize": 400,
@@ -51,12 +51,17 @@ def names(document: Document) -> Iterator[Finding]:
 
 
 def security(document: Document) -> Iterator[Finding]:
-    """Every operation states its security; a bearer operation its subjects, and its scope if it has one."""
+    """Every operation states its security; a bearer operation its subjects, and its scope if it has one. It is optional
+    (``{}`` at the end) only where a limit of all strangers asks them to sign in.
+    """
     schemes = set(document["components"]["securitySchemes"])
     for path, method, operation in operations(document):
         place = f"{method} {path}"
-        stated = operation.get("security")
-        if stated is None or any(not entry or not set(entry) <= schemes for entry in stated):
+        stated: list[Any] = operation.get("security") or []
+        is_stated = "security" in operation
+        asks = any(entry.get("key") == "everyone" for entry in operation.get("x-rate-limit", []))
+        wanted = stated[:-1] if asks and stated[-1:] == [{}] else stated
+        if not is_stated or any(not entry or not set(entry) <= schemes for entry in wanted):
             yield place, "states no security, an optional one, or an undeclared scheme"
             continue
         bearer = any("bearer" in entry for entry in stated)
@@ -81,8 +86,9 @@ def limits(document: Document) -> Iterator[Finding]:
             yield place, "x-rate-limit and the status 429 go together"
         for entry in entries:
             members = {"bucket", "limit", "window", "key"}
-            whole = members <= set(entry) <= members | {"guards"} and entry["key"] in LIMIT_KEYS
-            whole = whole and entry.get("guards", "guesses") == "guesses"
+            whole = members <= set(entry) <= members | {"counts"} and entry["key"] in LIMIT_KEYS
+            whole = whole and entry.get("counts", "wrong") == "wrong"
+            whole = whole and (entry["key"] != "everyone" or "counts" in entry)
             if not whole or min(entry["limit"], entry["window"]) < 1:
                 yield place, f"the rate limit {entry} is not whole"
             elif buckets.setdefault(entry["bucket"], entry) != entry:

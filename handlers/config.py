@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from store.attempts import Attempts
+from store.code_guesses import CodeGuesses
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -15,6 +18,7 @@ class Config:
     ``token_ttl``: life of a minted token. ``known_client_ids``: who may start a device sign-in.
     ``system_parameters``: upload limits told by ``describe``. ``server_version``: ours, not the API's level.
     ``address_of``: the client's address of a request's ASGI scope, behind the proxies that are trusted.
+    ``code_guesses``: counts wrong user codes. ``most_open_codes``: device codes that wait at one time; 0: any number.
     """
 
     public_url: str = "http://127.0.0.1:8000"
@@ -31,6 +35,8 @@ class Config:
     )
     server_version: str = "0.1.0"
     address_of: Callable[[Any], str] = lambda scope: (scope.get("client") or ("",))[0]
+    code_guesses: CodeGuesses = field(default_factory=lambda: CodeGuesses(Attempts(), {}))
+    most_open_codes: int = 0
 
 
 _current = Config()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from connexion import request
@@ -9,8 +10,9 @@ from connexion import request
 import store.device
 from handlers import config
 from handlers.account import identity
+from store.caller import Caller
 from store.clock import rfc3339
-from store.refusal import OAuthRefusal
+from store.refusal import OAuthRefusal, Refusal
 
 NO_STORE = {"Cache-Control": "no-store"}
 TOKEN = {**NO_STORE, "Pragma": "no-cache"}  # RFC 6749 §5.1: tokens never rest in a cache, not even an old one
@@ -22,7 +24,8 @@ def create_device_code(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[
     client_id = body["client_id"]
     if client_id not in settings.known_client_ids:
         raise OAuthRefusal("invalid_client", f"The client {client_id!r} is not known to this server.")
-    started = store.device.start(client_id, body.get("device_label") or client_id, _address())
+    label = body.get("device_label") or client_id
+    started = store.device.start(client_id, label, _address(), most_open=settings.most_open_codes)
     page = f"{settings.public_url}/device"
     answer = {
         "device_code": started.device_code,
@@ -54,10 +57,16 @@ def poll_device_token(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[s
     return answer, 200, TOKEN
 
 
-def lookup_device_code(user_code: str) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Operation ``lookupDeviceCode``: tells about pending codes only, so an answered one reveals nothing."""
+def lookup_device_code(user_code: str, user: Caller | None = None) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Operation ``lookupDeviceCode``: tells about pending codes only, so an answered one reveals nothing.
+
+    Raises ``too_many_requests``, or ``unauthorized``, for wrong codes (`store.code_guesses`).
+    """
+    guesses, subject = config.current().code_guesses, user.subject if user else None
+    left = guesses.look(_address(), subject)
     flow = store.device.lookup(user_code)
     if flow is None or flow.status != "pending":
+        left = guesses.wrong(_address(), subject)
         answer: dict[str, Any] = {
             "valid": False,
             "expires_in_remaining": 0,
@@ -73,19 +82,33 @@ def lookup_device_code(user_code: str) -> tuple[dict[str, Any], int, dict[str, s
             "device_label": flow.device_label,
             "requested_at": rfc3339(flow.requested_at),
         }
-    return answer, 200, NO_STORE
+    return answer, 200, {**left, **NO_STORE}
 
 
-def approve_device(body: dict[str, Any], user: Any) -> dict[str, Any]:
-    """Operation ``approveDevice``. Raises ``not_found`` (unknown, expired) or ``already_resolved``."""
-    store.device.approve(body["user_code"], user.account_id)
-    return {"status": "approved"}
+def approve_device(body: dict[str, Any], user: Caller) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Operation ``approveDevice``. Raises ``not_found`` (unknown, expired), ``already_resolved``, or for wrong codes
+    ``too_many_requests``.
+    """
+    return {"status": "approved"}, 200, _answer(store.device.approve, body["user_code"], user)
 
 
-def deny_device(body: dict[str, Any], user: Any) -> dict[str, Any]:
+def deny_device(body: dict[str, Any], user: Caller) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Operation ``denyDevice``. Raises as ``approve_device``."""
-    store.device.deny(body["user_code"], user.account_id)
-    return {"status": "denied"}
+    return {"status": "denied"}, 200, _answer(store.device.deny, body["user_code"], user)
+
+
+def _answer(move: Callable[[str, str], None], user_code: str, user: Caller) -> dict[str, str]:
+    """Answer a device; out: the header lines of a success."""
+    guesses = config.current().code_guesses
+    left = guesses.look(_address(), user.subject)
+    try:
+        move(user_code, str(user.account_id))
+    except Refusal as refusal:
+        if refusal.code == "not_found":
+            left = guesses.wrong(_address(), user.subject)
+        refusal.headers = {**refusal.headers, **left}
+        raise
+    return {**left, **NO_STORE}
 
 
 def _address() -> str:

@@ -51,19 +51,6 @@ def of_environ(environ: Mapping[str, Any], trusted: Networks) -> str:
     return client(environ.get("REMOTE_ADDR") or None, environ.get("HTTP_X_FORWARDED_FOR", ""), trusted)
 
 
-def bucket(address: str) -> str:
-    """The key an address is counted under: an IPv6 client owns its whole /64, so that is what is limited."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
-
-
 def among(address: str, networks: Networks) -> bool:
     """Whether an address is in one of the networks; an IPv4 address that is written as IPv6 counts as IPv4."""
     try:

@@ -32,6 +32,7 @@ from server.lifespan import lifespan_of
 from server.operation import Operation
 from server.parts import Parts, server_version
 from server.settings import Settings, load
+from store.code_guesses import CodeGuesses
 
 
 class Operations(SpecMiddleware):
@@ -127,6 +128,7 @@ def _parts(
 ) -> Parts:
     settings = settings or load()
     logs.configure(settings.log_level, settings.log_format)
+    parts = Parts(settings, contract, handlers, with_pages)
     config.configure(
         config.Config(
             public_url=settings.base_url,
@@ -135,9 +137,11 @@ def _parts(
             system_parameters=settings.file_limits.system_parameters(),
             server_version=server_version(),
             address_of=partial(of_scope, trusted=settings.trusted_proxies),
+            code_guesses=CodeGuesses(parts.attempts, parts.code_buckets() if settings.rate_limits else {}),
+            most_open_codes=settings.max_open_device_codes,
         )
     )
-    return Parts(settings, contract, handlers, with_pages)
+    return parts
 
 
 def _add_api(frame: Any, parts: Parts, **options: Any) -> None:

@@ -10,7 +10,8 @@ from collections import Counter
 from ipaddress import ip_network
 from typing import Protocol
 
-from server.address import Networks, among, bucket
+from server.address import Networks, among
+from store.networks import bucket
 
 LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 TOLD_AT_ONCE = 64  # connections over a cap that are told so at a time; further ones are cut off

@@ -86,7 +86,7 @@ def _route(_parts: Parts) -> Any:
 def _limit(parts: Parts) -> Any:
     return partial(
         Limit,
-        rules=parts.rules("address", "token"),
+        rules=parts.rules("address", "network"),
         counters=parts.counters,
         trusted=parts.settings.trusted_proxies,
     )
@@ -97,7 +97,7 @@ def _who(_parts: Parts) -> Any:
 
 
 def _share(parts: Parts) -> Any:
-    return partial(Limit, rules=parts.rules("account"), counters=parts.counters)
+    return partial(Limit, rules=parts.rules("token", "account"), counters=parts.counters)
 
 
 def _may(parts: Parts) -> Any:
@@ -140,11 +140,16 @@ JOURNEY: tuple[Stop, ...] = (
     Stop(
         "limit",
         _limit,
-        "the operation's rate limits by address and token",
+        "the operation's rate limits by address",
         "429 with Retry-After and RateLimit-*",
     ),
-    Stop("who", _who, "bearer or page cookie to Caller", "401 with WWW-Authenticate, 403 csrf_failed"),
-    Stop("share", _share, "the operation's rate limit by account", "429 with Retry-After and RateLimit-*"),
+    Stop(
+        "who",
+        _who,
+        "bearer or page cookie to Caller",
+        "401 with WWW-Authenticate, 403 csrf_failed, 429 for many dead tokens",
+    ),
+    Stop("share", _share, "the operation's rate limits by token and account", "429 with Retry-After and RateLimit-*"),
     Stop("may", _may, "the operation's scope and kinds of token", "403"),
     Stop("streams", _streams, "a place for an open stream, by subject and in all", "429 and 503 with Retry-After"),
     Stop(

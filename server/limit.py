@@ -1,8 +1,8 @@
 """The ASGI layer of the stops "limit" and "share": asks the counters, refuses ``too_many_requests``, tells
 ``RateLimit-*``.
 
-It stands twice on the journey: before "who" for what is counted by address and token (a flood costs no
-look-up), and after it for what is counted by account, however many tokens and addresses the account has.
+It stands twice on the journey: before "who" for what is counted by address (a flood costs no look-up), and after it
+for what is counted by token and by account: only then is a token known to be more than what a stranger made up.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from connexion.middleware.abstract import ROUTING_CONTEXT
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.address import Networks, bucket, of_scope
-from server.limits import Counters, Outcome, Rule, digest
+from server.address import Networks, of_scope
+from server.limits import Counters, Rule
 from server.operation import CONTEXT
-from server.security import credential_of
+from store import networks
 from store.caller import Caller
 from store.refusal import Refusal
+from store.windows import Outcome
 
 REMAINING = b"ratelimit-remaining"
 
@@ -70,11 +71,12 @@ class Limit:
             raise
 
     def _key(self, rule: Rule, scope: Scope) -> str | None:
-        """Whose counter; None where there is nothing to count (no token: the stop "who" refuses anyway)."""
+        """Whose counter; None where there is nothing to count (nobody signed in)."""
         if rule.key == "address":
-            return bucket(of_scope(scope, self.trusted))
-        if rule.key == "token":
-            credential = credential_of(scope)
-            return digest(credential.encode()) if credential else None
-        caller: Caller = scope["extensions"][CONTEXT]["user"]
-        return caller.subject
+            return networks.bucket(of_scope(scope, self.trusted))
+        if rule.key == "network":
+            return networks.network(of_scope(scope, self.trusted))
+        caller: Caller | None = scope["extensions"].get(CONTEXT, {}).get("user")
+        if caller is None:
+            return None
+        return caller.session_id or caller.cookie_hash if rule.key == "token" else caller.subject

@@ -26,7 +26,7 @@ SECRETS = re.compile(
     r"\b(df[oe][ae]?_|dc_)[A-Za-z0-9_-]{6,}"  # tokens and device codes
     r"|(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # credentials in a URL
-    r"|(?<=difyspec_session=)[^;\s]+"
+    r"|(?<=difyspec_session=)[^;\s]+|(?<=difyspec_known=)[^;\s]+"
     r"|(?<=/form/)(?!human_input)[^/\s?]+|(?<=/form/human_input/)[^/\s?]+"  # whoever has a form's token may answer it
 )
 

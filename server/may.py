@@ -40,7 +40,8 @@ def demand_of(operation: OperationObject, blueprint: Blueprint) -> Demand | None
     scopes = {scope for requirement in security for named in requirement.values() for scope in named}
     scopes |= _words(operation.raw.get("x-scope"))
     subjects = _words(operation.raw.get("x-subject-types"))
-    return Demand(frozenset(scopes), frozenset(subjects)) if security and (scopes or subjects) else None
+    is_guarded = bool(security) and {} not in security
+    return Demand(frozenset(scopes), frozenset(subjects)) if is_guarded and (scopes or subjects) else None
 
 
 def _words(value: Any) -> set[str]:

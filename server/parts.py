@@ -13,16 +13,19 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from server.address import of_environ
+from server.address import of_environ, of_scope
 from server.blueprint import DEFAULT, Blueprint, OperationObject, snake
 from server.claims import Claims, Handler
 from server.documents import documents
-from server.limits import Counters, Rule, rules_of
+from server.limits import DEAD_TOKENS, PER_ACCOUNT, PER_TOKEN, Counters, Rule, rules_of
 from server.multipart import Uploads, file_part
 from server.multipart_reader import MEDIA
-from server.security import Guards
+from server.security import DeadTokens, Guards
 from server.settings import Settings
 from server.threads import Threads
+from store.attempts import Attempts
+from store.code_guesses import CodeGuesses
+from store.windows import Bucket
 
 API_LEVEL = "1.14.2"  # of the API that is spoken here; clients compare it with the range they support
 
@@ -44,10 +47,11 @@ class Parts:
         self.threads = Threads(settings.request_threads)
         self.uploads = Uploads(settings.file_folder / "incoming", settings.file_limits)
         self.counters = Counters(settings.redis_url)
+        self.attempts = Attempts(settings.redis_url)
         self.documents = documents(self.blueprint, API_LEVEL)
         public = urlsplit(settings.base_url)
-        self.guards = Guards([f"{public.scheme}://{public.netloc}"], self.threads)
-        self.pages = pages(settings) if with_pages else None
+        self.guards = Guards([f"{public.scheme}://{public.netloc}"], self.threads, self._dead_tokens())
+        self.pages = pages(settings, self.attempts, self.code_buckets()) if with_pages else None
 
     def rules(self, *keys: str) -> dict[str, list[Rule]]:
         """The rate limits by operationId that count by one of these keys; none at all when they are switched
@@ -55,12 +59,27 @@ class Parts:
         """
         if not self.settings.rate_limits:
             return {}
-        per_token = self.settings.rate_limit_per_token
         found = {}
         for name, operation in self.blueprint.operations.items():
-            rules = rules_of(operation.raw, self.blueprint.takes_bearer(operation), per_token)
-            found[name] = [rule for rule in rules if rule.key in keys]
+            rules = rules_of(operation.raw, self.blueprint.takes_bearer(operation), self._sizes())
+            found[name] = [rule for rule in rules if rule.key in keys and not rule.counts_wrong]
         return found
+
+    def code_buckets(self) -> dict[str, Bucket]:
+        """The buckets of wrong user codes, by whose they are."""
+        raws = [operation.raw for operation in self.blueprint.operations.values()]
+        return {rule.key: rule.bucket for raw in raws for rule in rules_of(raw, False, {}) if rule.counts_wrong}
+
+    def _sizes(self) -> dict[str, int]:
+        settings = self.settings
+        return {PER_TOKEN: settings.rate_limit_per_token, PER_ACCOUNT: settings.rate_limit_per_account}
+
+    def _dead_tokens(self) -> DeadTokens | None:
+        most = self.settings.rate_limit_dead_tokens
+        if not self.settings.rate_limits or not most:
+            return None
+        rule = Rule(Bucket(DEAD_TOKENS, most, 60), "address")
+        return DeadTokens(self.counters, rule, partial(of_scope, trusted=self.settings.trusted_proxies))
 
     def offered(self, operation: OperationObject) -> frozenset[str]:
         """The arguments that the contract offers to the operation's handler."""
@@ -75,14 +94,14 @@ class Parts:
         return schema
 
 
-def pages(settings: Settings) -> ASGIApp:
-    """The Flask pages as an ASGI app."""
+def pages(settings: Settings, attempts: Attempts, codes: Mapping[str, Bucket]) -> ASGIApp:
+    """The Flask pages as an ASGI app. What is guessed at them is counted together with what is guessed at the API."""
     from a2wsgi import WSGIMiddleware
 
     from web.pages import create_pages
 
     address_of = partial(of_environ, trusted=settings.trusted_proxies)
-    flask = create_pages(settings.base_url, settings.secret(), address_of, settings.redis_url)
+    flask = create_pages(settings.base_url, settings.secret(), address_of, attempts, CodeGuesses(attempts, codes))
     mounted: ASGIApp = WSGIMiddleware(flask.wsgi_app, workers=8)
     return mounted
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from connexion.lifecycle import ConnexionRequest
@@ -18,9 +19,12 @@ from starlette.types import Scope
 
 import store.cookies
 import store.sessions
+from server.limits import Counters, Rule
 from server.parameters import cookies_of
 from server.threads import Threads
+from store import networks
 from store.refusal import Refusal
+from store.windows import Outcome
 
 COOKIE = "difyspec_session"
 MAX_CREDENTIAL = 4096
@@ -35,30 +39,40 @@ def token_of(scope: Scope) -> str | None:
     if len(lines) != 1 or len(lines[0]) > MAX_CREDENTIAL:
         return None
     kind, _, token = lines[0].decode("latin-1").partition(" ")
-    return token.strip() or None if kind.lower() == "bearer" else None
-
-
-def credential_of(scope: Scope) -> str | None:
-    """The bearer token of a request, else its page cookie: what its requests are counted by. None without
-    either.
-    """
-    if _says_authorization(scope):
-        return token_of(scope)
-    cookie = cookies_of(scope).get(COOKIE)
-    return cookie if cookie and len(cookie) <= MAX_CREDENTIAL else None
+    # Blanks around a field's value are no part of it (RFC 9110 §5.5); RFC 6750 §2.1 allows several before the token.
+    return token.strip(" \t") or None if kind.lower() == "bearer" else None
 
 
 def _says_authorization(scope: Scope) -> bool:
     return any(name == b"authorization" for name, _ in scope["headers"])
 
 
-class Guards:
-    """Builds the handlers of both schemes. In: the origins that are the server's own, and the threads for
-    database look-ups.
+@dataclass(frozen=True, slots=True)
+class DeadTokens:
+    """How many dead tokens an address may try: each costs a look-up, and is counted by nothing of its own, as whoever
+    makes tokens up never sends one twice. A live token from the same address is never refused for them.
     """
 
-    def __init__(self, origins: Iterable[str], threads: Threads) -> None:
-        self.origins, self.threads = frozenset(origins), threads
+    counters: Counters
+    rule: Rule
+    address_of: Callable[[Scope], str]
+
+    async def count(self, scope: Scope) -> Outcome:
+        """Count one; raises ``too_many_requests`` when it was one too many."""
+        outcome = await self.counters.hit(self.rule, networks.bucket(self.address_of(scope)))
+        if not outcome.allowed:
+            told = f"Too many dead tokens; try again in {max(1, outcome.reset)} seconds."
+            raise Refusal("too_many_requests", told, hint="Sign in again.", headers=outcome.headers())
+        return outcome
+
+
+class Guards:
+    """Builds the handlers of both schemes. In: the origins that are the server's own, the threads for database
+    look-ups, and how dead tokens are counted (None: they are not).
+    """
+
+    def __init__(self, origins: Iterable[str], threads: Threads, dead: DeadTokens | None = None) -> None:
+        self.origins, self.threads, self.dead = frozenset(origins), threads, dead
 
     def security_map(self) -> dict[str, type[AbstractSecurityHandler]]:
         """What connexion's ``security_map`` takes: handler classes by scheme."""
@@ -66,7 +80,7 @@ class Guards:
 
     async def bearer(self, request: ConnexionRequest) -> Any:
         """``{"sub": Caller}`` for a live token. Raises ``unauthorized`` without one, ``invalid_token`` for a
-        dead one.
+        dead one, ``too_many_requests`` for many dead ones.
         """
         token = token_of(request.scope)
         if token is None:
@@ -75,7 +89,8 @@ class Guards:
         if not known:
             caller = await self.threads.run(store.sessions.resolve, token=token)
         if caller is None:
-            raise Refusal("invalid_token", hint="Sign in again.")
+            outcome = await self.dead.count(request.scope) if self.dead else None
+            raise Refusal("invalid_token", hint="Sign in again.", headers=outcome.headers() if outcome else None)
         return {"sub": caller, "scope": " ".join(sorted(caller.scopes))}
 
     async def cookie(self, request: ConnexionRequest) -> Any:

@@ -60,8 +60,17 @@ class SettingTable(BaseSettings):
     )
     token_ttl_days: int = Field(14, ge=1, le=365, description="life of a token in days")
     known_client_ids: Words = Field(["difyctl", "difyspec"], description="clients that may start a sign-in")
-    rate_limits: bool = Field(True, description="false switches every rate limit off")
-    rate_limit_per_token: int = Field(60, ge=0, le=1_000_000, description="requests a minute per token; 0: none")
+    rate_limits: bool = Field(True, description="false switches all rate limits off but that of passwords")
+    rate_limit_per_token: int = Field(60, ge=0, le=1_000_000, description="requests a minute per token; 0: no limit")
+    rate_limit_per_account: int = Field(
+        120, ge=0, le=10_000_000, description="requests a minute of one person with all tokens and pages; 0: no limit"
+    )
+    rate_limit_dead_tokens: int = Field(
+        60, ge=0, le=1_000_000, description="unknown, expired or revoked tokens a minute per address; 0: no limit"
+    )
+    max_open_device_codes: int = Field(
+        10_000, ge=0, le=10_000_000, description="device codes that wait for an answer at one time; 0: no limit"
+    )
     max_streams_per_subject: int = Field(
         200, ge=0, le=1_000_000, description="streams of one person open on a server; the next is 429; 0: no limit"
     )

@@ -14,6 +14,8 @@ from store import accounts, db, revocations, sql
 from store.caller import ACCOUNT_SCOPES, Caller
 from store.clock import MICROSECOND, current, current_ids, now_micros
 
+NAME = "difyspec_session"
+SECURE = "__Host-"  # before the name where people come by https
 LIFETIME = timedelta(hours=12)
 
 

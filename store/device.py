@@ -17,7 +17,7 @@ from store.refusal import OAuthRefusal, Refusal
 
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXY3456789"
 SECOND = 1_000_000
-KEEP = 24 * 3600 * SECOND
+KEEP = 3600 * SECOND
 SLOWER_BY_S = 5
 
 MOVES = Machine(
@@ -68,11 +68,15 @@ def normalise(user_code: str) -> str:
 
 
 @db.writes
-def start(client_id: str, device_label: str, address: str, *, ttl_s: int = 900, interval_s: int = 5) -> DeviceStart:
-    """Begin a flow (RFC 8628 §3.2). In: who asks, under which label, from which address. Errors:
-    ``service_unavailable``."""
+def start(
+    client_id: str, device_label: str, address: str, *, ttl_s: int = 900, interval_s: int = 5, most_open: int = 0
+) -> DeviceStart:
+    """Begin a flow (RFC 8628 §3.2). In: who asks, under which label, from which address; how many flows may wait at
+    one time (0: any number). Errors: ``service_unavailable``."""
     now = now_micros()
     sql.change("DELETE FROM device_flows WHERE expires_at < ?", now - KEEP)
+    if most_open:
+        _check_room(most_open, now)
     device_code = "dc_" + current_ids().token(24)
     for _ in range(5):
         letters = current_ids().pick(ALPHABET, 8)
@@ -94,6 +98,14 @@ def start(client_id: str, device_label: str, address: str, *, ttl_s: int = 900, 
         ):
             return DeviceStart(device_code, user_code, ttl_s, interval_s)
     raise Refusal("service_unavailable", "no user code is free right now; try again")
+
+
+def _check_room(most_open: int, now: int) -> None:
+    """Whoever asks for a code is nobody yet: all of them together must not fill the database."""
+    waiting = sql.row("SELECT COUNT(*) FROM device_flows WHERE expires_at > ? AND status = 'pending'", now)
+    if waiting and waiting[0] >= most_open:
+        told = "too many devices wait for an answer; try again"
+        raise Refusal("service_unavailable", told, headers={"Retry-After": "60"})
 
 
 @db.reads

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 import store.device
 from store.device import DeviceFlow
 from store.refusal import Refusal
-from web import guard, limits
+from web import guard
 
 blueprint = Blueprint("device", __name__, url_prefix="/device")
 
@@ -82,16 +82,11 @@ def _answer(decision: str) -> Response:
 
 def _lookup(typed: str) -> DeviceFlow | None:
     """The flow of a code as a person types it; wrong ones are counted (``too_many_requests``, §5.1)."""
-    attempts = guard.pages().attempts
-    keys = {
-        "code.account": guard.me().id,
-        "code.address": limits.network(guard.address()),
-        "code.everyone": "all",
-    }
-    attempts.check(keys)
+    guesses, who = guard.pages().code_guesses, f"account:{guard.me().id}"
+    guesses.look(guard.address(), who)
     flow = store.device.lookup(typed) if typed and len(typed) <= CODE_MAX and "\0" not in typed else None
     if flow is None:
-        attempts.count(keys)
+        guesses.wrong(guard.address(), who)
     return flow
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app, g, redirect, request, url_for
+from flask import Response, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 import store.audit
 import store.cookies
 from store.accounts import Account
+from store.attempts import Attempts
+from store.code_guesses import CodeGuesses
 from store.refusal import REFUSED, Refusal
-from web.limits import Attempts
 
-COOKIE = "difyspec_session"
+COOKIE = store.cookies.NAME
 View = Callable[..., ResponseReturnValue]
 
 
@@ -28,12 +29,38 @@ class Pages:
 
     public_url: str
     address_of: Callable[[Mapping[str, Any]], str]
-    attempts: Attempts = field(default_factory=Attempts)
+    attempts: Attempts
+    code_guesses: CodeGuesses
 
     @property
     def secure(self) -> bool:
         """Whether people reach the pages over https, so that the cookie must never travel without it."""
         return urlsplit(self.public_url).scheme == "https"
+
+
+def cookie(name: str) -> str:
+    """The value of one of our cookies under either of its names, the one that only we can set first; or ""."""
+    return request.cookies.get(store.cookies.SECURE + name) or request.cookies.get(name, "")
+
+
+def set_cookie(response: Response, name: str, value: str, seconds: int) -> None:
+    """Give the browser a cookie that no script reads and no other site sends along with a form.
+
+    Over https it has the prefix ``__Host-`` (RFC 6265bis §4.1.3.2): no other host of the domain, and nobody on the
+    way, can set it.
+    """
+    secure = pages().secure
+    named = store.cookies.SECURE + name if secure else name
+    response.set_cookie(named, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Lax")
+    if secure and name in request.cookies:  # of the time before https
+        response.delete_cookie(name, path="/", httponly=True, samesite="Lax")
+
+
+def drop_cookie(response: Response, name: str) -> None:
+    """Take a cookie back, under both names."""
+    secure = pages().secure
+    for named in (store.cookies.SECURE + name, name) if secure else (name,):
+        response.delete_cookie(named, path="/", secure=secure, httponly=True, samesite="Lax")
 
 
 def pages() -> Pages:
@@ -65,7 +92,7 @@ def csrf_token() -> str:
 def _session() -> tuple[Account, str] | None:
     """The account of the cookie and its form token, looked up once per request."""
     if "session" not in g:
-        g.session = store.cookies.resolve(request.cookies.get(COOKIE, ""))
+        g.session = store.cookies.resolve(cookie(COOKIE))
     found: tuple[Account, str] | None = g.session
     return found
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from flask import Flask, Response, g, render_template, request
 
+import store.cookies
+from store.attempts import Attempts
+from store.code_guesses import CodeGuesses
 from web import apps, device, devices, errors, form, guard, signin, words
-from web.limits import Attempts
 
 MAX_FORM_BYTES = 16 * 1024
 
@@ -31,25 +33,30 @@ HEADERS = {
 
 
 def create_pages(
-    public_url: str, secret_key: str, address_of: Callable[[Mapping[str, Any]], str], redis_url: str | None = None
+    public_url: str,
+    secret_key: str,
+    address_of: Callable[[Mapping[str, Any]], str],
+    attempts: Attempts | None = None,
+    code_guesses: CodeGuesses | None = None,
 ) -> Flask:
     """The WSGI app of the pages.
 
     In: the address people reach the server at (``https`` makes the cookies ``Secure``), the server's secret
     (signs the cookie that carries a note from one page to the next), and a function from a WSGI environ to
-    the address of the caller; where the guesses are counted if several servers share them.
+    the address of the caller; where guesses are counted (in this process, if left out), and which of user codes (none).
     """
     app = Flask(__name__, static_url_path="/static")
     # People type addresses, and end them with a slash.
     app.url_map.strict_slashes = False
-    settings = guard.Pages(public_url, address_of, Attempts(redis_url))
+    attempts = attempts or Attempts()
+    settings = guard.Pages(public_url, address_of, attempts, code_guesses or CodeGuesses(attempts, {}))
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         # Asked for again each time (304): a page and its script are always of the same version.
         SEND_FILE_MAX_AGE_DEFAULT=None,
         SECRET_KEY=secret_key,
-        SESSION_COOKIE_NAME="difyspec_note",
+        SESSION_COOKIE_NAME=f"{store.cookies.SECURE if settings.secure else ''}difyspec_note",
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure,
     )

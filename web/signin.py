@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 import store.accounts
 import store.cookies
-from web import guard, limits
+from web import guard, known_device, limits
 
 blueprint = Blueprint("signin", __name__)
 
@@ -38,15 +38,7 @@ def submit() -> ResponseReturnValue:
     email = request.form.get("email", "").strip()[:EMAIL_MAX]
     password = request.form.get("password", "")
     onward = local_path(request.form.get("next"))
-    address = limits.network(guard.address())
-    # Counted before the password is looked at: guesses sent at once must not all pass the same check.
-    guard.pages().attempts.count(
-        {
-            "password.email_and_address": f"{email.lower()} {address}",
-            "password.address": address,
-            "password.email": email.lower(),
-        }
-    )
+    limits.count_password(guard.pages().attempts, email, guard.address(), known_device.of(email))
     known = None
     if email and 0 < len(password) <= PASSWORD_MAX and "\0" not in email + password:
         known = store.accounts.check_password(email, password)
@@ -54,16 +46,9 @@ def submit() -> ResponseReturnValue:
         return make_response(render_template("signin.html", next=onward, email=email, failed=True), 401)
     _close_current()
     guard.record("page.signed_in", known)
-    response = redirect(onward, 303)
-    response.set_cookie(
-        guard.COOKIE,
-        store.cookies.open(known.id),
-        max_age=COOKIE_SECONDS,
-        path="/",
-        secure=guard.pages().secure,
-        httponly=True,
-        samesite="Lax",
-    )
+    response = make_response(redirect(onward, 303))
+    guard.set_cookie(response, guard.COOKIE, store.cookies.open(known.id), COOKIE_SECONDS)
+    known_device.remember(response, email)
     return response
 
 
@@ -72,7 +57,7 @@ def signout() -> Response:
     """Close the session on the server, then in the browser."""
     _close_current()
     response = make_response(redirect(url_for("landing"), 303))
-    response.delete_cookie(guard.COOKIE, path="/", secure=guard.pages().secure, httponly=True, samesite="Lax")
+    guard.drop_cookie(response, guard.COOKIE)
     return response
 
 
@@ -84,6 +69,6 @@ def local_path(wanted: str | None) -> str:
 
 
 def _close_current() -> None:
-    cookie = request.cookies.get(guard.COOKIE)
-    if cookie:
-        store.cookies.close(cookie)
+    for name in (store.cookies.SECURE + guard.COOKIE, guard.COOKIE):
+        if cookie := request.cookies.get(name):
+            store.cookies.close(cookie)

@@ -267,7 +267,7 @@ def test_each_caller_gets_the_answer_of_the_table(ground: Ground, row: list[str]
 @pytest.mark.parametrize(
     "path", ["/apps/{}/describe", "/account/sessions/{}", "/workspaces/{}", "/apps/{}/tasks/{}/stop"]
 )
-@pytest.mark.parametrize("malformed", ["1", "not-a-uuid", "..%2f..", "%00", "0" * 5000])
+@pytest.mark.parametrize("malformed", ["1", "not-a-uuid", "..%2f..", "%00", "0" * 4000])
 def test_a_malformed_id_is_not_found(ground: Ground, path: str, malformed: str) -> None:
     method = next(m for m, p in OPERATIONS.values() if re.sub(r"\{[^}]+\}", "{}", p) == path)
     url = ground.live.api + path.replace("{}", malformed)

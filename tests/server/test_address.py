@@ -6,7 +6,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from server.address import bucket, client, of_environ
+from server.address import client, of_environ
+from store.networks import bucket
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
 

@@ -12,9 +12,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+import contract
 import store
 import store.accounts
 import store.device
+from store.attempts import Attempts
+from store.code_guesses import CodeGuesses
+from store.windows import Bucket
 from tests import databases
 from web.pages import create_pages
 
@@ -39,7 +43,16 @@ def ada(opened: None) -> store.accounts.Account:
 @pytest.fixture
 def app(opened: None) -> Flask:
     """The pages at plain http."""
-    return create_pages(ORIGIN, "a secret for tests", lambda environ: str(environ["REMOTE_ADDR"]))
+    attempts = Attempts()
+    guesses = CodeGuesses(attempts, code_buckets())
+    return create_pages(ORIGIN, "a secret for tests", lambda environ: str(environ["REMOTE_ADDR"]), attempts, guesses)
+
+
+def code_buckets() -> dict[str, Bucket]:
+    """The buckets of wrong user codes, as the contract states them."""
+    stated = [item for _, _, operation in contract.operations() for item in operation.get("x-rate-limit", [])]
+    wrong = [item for item in stated if item.get("counts") == "wrong"]
+    return {item["key"]: Bucket(item["bucket"], item["limit"], item["window"]) for item in wrong}
 
 
 @dataclass

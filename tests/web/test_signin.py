@@ -7,9 +7,9 @@ from flask import Flask
 
 import store.accounts
 import store.cookies
+from store.networks import bucket
 from tests.web.conftest import EMAIL, PASSWORD, Browser
 from web import guard
-from web.limits import network
 from web.pages import create_pages
 from web.signin import local_path
 
@@ -95,9 +95,9 @@ def test_guessing_a_password_ends_in_429_with_a_time_to_wait(browser: Browser, a
 
 
 def test_guesses_from_one_ipv6_network_are_counted_together() -> None:
-    assert network("2001:db8::1") == network("2001:db8::ffff:1") != network("2001:db8:0:1::1")
-    assert network("192.0.2.1") != network("192.0.2.2")
-    assert network("::ffff:192.0.2.1") == network("192.0.2.1"), "as a dual-stack socket names IPv4 clients"
+    assert bucket("2001:db8::1") == bucket("2001:db8::ffff:1") != bucket("2001:db8:0:1::1")
+    assert bucket("192.0.2.1") != bucket("192.0.2.2")
+    assert bucket("::ffff:192.0.2.1") == bucket("192.0.2.1"), "as a dual-stack socket names IPv4 clients"
 
 
 def test_guessing_one_account_leaves_the_others_alone(browser: Browser, ada: store.accounts.Account) -> None:
