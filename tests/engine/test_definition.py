@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 from engine.definition.graph_document import NODE_TYPES
 from engine.definition.reading import DefinitionError, load
 from engine.nodes.kinds import KINDS
-
-STRANGERS = Path(__file__).resolve().parents[3] / "shared" / "dsl"
+from tests.definitions import EXAMPLES, HERE, MORE
 
 
 def workflow(nodes: list[Any] | None = None, edges: list[Any] | None = None, **top: Any) -> dict[str, Any]:
@@ -43,18 +41,22 @@ def refused(value: Any) -> DefinitionError:
     return caught.value
 
 
-def test_every_definition_of_strangers_imports() -> None:
-    files = sorted(STRANGERS.glob("*.yml"))
-    if not files:
-        pytest.skip(f"no definitions in {STRANGERS}")
-    assert len(files) == 14
-    for file in files:
+def test_the_definitions_at_hand_have_every_mode_every_node_type_and_old_and_new_versions() -> None:
+    found = [load(file.read_bytes()) for file in HERE]
+    assert {one.mode for one in found} == {"workflow", "advanced-chat", "chat", "completion", "agent-chat"}
+    kinds = {n["data"]["type"] for one in found for n in one.document.get("graph", {}).get("nodes", [])}
+    assert kinds == {str(kind) for kind in KINDS} - {"easy-agent", "easy-knowledge"}  # these no definition names
+    assert len({one.version for one in found}) >= 8
+
+
+def test_every_definition_imports() -> None:
+    for file in [*HERE, *EXAMPLES, *MORE]:
         definition = load(file.read_bytes())
-        assert definition.mode in ("workflow", "advanced-chat"), file.name
         assert definition.document["mode"] == definition.mode
         assert json.loads(json.dumps(definition.document)) == definition.document
-        ids = [n["id"] for n in definition.document["graph"]["nodes"]]
-        edges = definition.document["graph"]["edges"]
+        graph = definition.document.get("graph", {"nodes": [], "edges": []})
+        ids = [n["id"] for n in graph["nodes"]]
+        edges = graph["edges"]
         assert all(edge["source"] in ids and edge["target"] in ids for edge in edges), file.name
         assert len({edge["id"] for edge in edges}) == len(edges), file.name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from engine.inputs.declared import check
 from engine.inputs.parameters import DEFAULT_LIMITS, parameters
 from engine.inputs.schema import input_schema
 from store.refusal import Refusal
+from tests.definitions import EXAMPLES, HERE, MORE
 
-STRANGERS = Path(__file__).resolve().parents[3] / "shared" / "dsl"
 KEYS = [
     "opening_statement", "suggested_questions", "suggested_questions_after_answer", "speech_to_text",
     "text_to_speech", "retriever_resource", "annotation_reply", "more_like_this", "user_input_form",
@@ -40,13 +39,6 @@ def workflow(*declared: Any, mode: str = "workflow", **features: Any) -> dict[st
 def chat(*rows: Any, mode: str = "chat", **config: Any) -> dict[str, Any]:
     """A chat document with these form rows."""
     return {"mode": mode, "model_config": {"user_input_form": list(rows), **config}}
-
-
-def strangers() -> list[Path]:
-    files = sorted(STRANGERS.glob("*.yml"))
-    if not files:
-        pytest.skip(f"no definitions in {STRANGERS}")
-    return files
 
 
 @pytest.mark.parametrize("document", [None, workflow(), chat(), chat(mode="completion"), {}, {"mode": "chat"}])
@@ -135,12 +127,12 @@ def inputs_of(document: dict[str, Any]) -> dict[str, Any]:
     return schema["properties"]["inputs"]
 
 
-def test_every_definition_of_strangers_has_a_valid_schema() -> None:
-    for file in strangers():
+def test_every_definition_has_a_valid_schema() -> None:
+    for file in [*HERE, *EXAMPLES, *MORE]:
         definition = load(file.read_bytes())
         schema = input_schema(definition.document)
         Draft202012Validator.check_schema(schema)
-        assert ("query" in schema["properties"]) == (definition.mode == "advanced-chat"), file.name
+        assert ("query" in schema["properties"]) == (definition.mode not in ("workflow", "completion")), file.name
         json.dumps(parameters(definition.document))
 
 
