@@ -187,6 +187,193 @@ def test_an_end_that_comes_while_events_are_written_is_written_after_them() -> N
     assert log.since(0) == ([(1, "a"), (2, "end")], True)
 
 
+def test_a_burst_of_events_wakes_a_reader_once_until_it_looks() -> None:
+    calls: list[object] = []
+    loop: Any = SimpleNamespace(call_soon_threadsafe=calls.append)
+
+    async def follower() -> Follower:
+        return Follower()
+
+    reader = asyncio.run(follower())
+    reader.loop = loop
+    log = EventLog("run", Disk().append)
+    log.join(reader)
+    for _ in range(3):
+        log.append("a")
+        log.flush()
+    assert len(calls) == 1
+    reader.clear()
+    log.append("a")
+    log.flush()
+    assert len(calls) == 2
+    reader.clear()
+    log.leave(reader)
+    log.append("a")
+    log.flush()
+    assert len(calls) == 2
+
+
+def test_a_reader_whose_loop_is_closed_hinders_nobody() -> None:
+    async def follower() -> Follower:
+        return Follower()
+
+    log = EventLog("run", Disk().append)
+    log.join(asyncio.run(follower()))
+    log.append("a")
+    assert log.flush()
+
+
+def test_nothing_new_is_nothing_to_read() -> None:
+    log = EventLog("run", Disk().append, base=3)
+    assert log.since(3) == ([], False)
+    for text in "ab":
+        log.append(text)
+    log.flush()
+    assert log.since(4) == ([(5, "b")], False)
+    assert log.since(5) == ([], False)
+    assert log.since(0) == ([(4, "a"), (5, "b")], False), "what came before this log is elsewhere"
+
+
+def test_a_moment_of_standing_still_is_stored_after_what_was_told_and_then_shown() -> None:
+    disk = Disk()
+    log = EventLog("run", disk.append, base=2)
+    log.append("a")
+    seen: list[int] = []
+
+    def store(first: int) -> bool:
+        seen.append(first)
+        assert len(log.since(2)[0]) == first - 3, "it is not shown yet"
+        return True
+
+    assert log.halt(["kept"], store, last=False)
+    assert (log.finished, log.halted) == (False, False)
+    assert log.since(2) == ([(3, "a"), (4, "kept")], False)
+    assert log.halt(["paused"], store, last=True)
+    assert seen == [4, 5]
+    assert log.since(4) == ([(5, "paused")], True)
+    assert log.halted
+    assert not log.halt(["again"], pytest.fail, last=True)  # type: ignore[arg-type]
+
+
+def test_a_moment_that_was_not_stored_was_not() -> None:
+    log = EventLog("run", Disk().append)
+    assert not log.halt(["paused"], lambda first: False, last=True)
+    assert log.since(0) == ([], False)
+    log.append("a")
+    assert log.flush()
+    assert log.since(0) == ([(1, "a")], False)
+
+
+def test_a_run_does_not_stand_still_before_what_it_told_is_stored() -> None:
+    disk = Disk()
+    log = EventLog("run", disk.append)
+    log.append("a")
+    disk.away = True
+    with pytest.raises(RuntimeError, match="could not be stored"):
+        log.halt(["paused"], pytest.fail, last=True)  # type: ignore[arg-type]
+    disk.away = False
+    assert log.halt(["paused"], lambda first: first == 2, last=True)
+
+
+@pytest.mark.parametrize(("told", "held"), [(True, {1: "a"}), (False, {})])
+def test_a_log_that_is_let_go_sends_its_readers_away(told: bool, held: dict[int, str]) -> None:
+    disk = Disk()
+    log = EventLog("run", disk.append)
+    log.append("a")
+    log.abandon(told=told)
+    assert disk.held == held
+    assert (log.finished, log.halted) == (True, True)
+    assert log.since(0) == (sorted(held.items()), True)
+    log.append("late")
+    assert log.flush(), "there is nothing to try again"
+    assert disk.held == held
+
+
+def test_a_store_that_is_away_is_told_of_once_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    disk = Disk()
+    log = EventLog("run", disk.append)
+    for times in (1, 2):
+        log.append("a")
+        disk.away = True
+        assert not log.flush()
+        assert not log.flush()
+        assert len(caplog.records) == times
+        disk.away = False
+        assert log.flush()
+
+
+def test_events_are_claimed_by_one_at_a_time_and_the_end_by_none() -> None:
+    log = EventLog("run", Disk().append, base=1)
+    assert log.claim() is None, "there is nothing"
+    log.append("a")
+    batch = log.claim()
+    assert batch == Batch("run", 2, ["a"])
+    assert log.claim() is None, "it is being stored"
+    log.settle(batch, stored=False)
+    assert log.since(1) == ([], False)
+    again = log.claim()
+    assert again == batch
+    log.settle(again, stored=True)
+    assert log.since(1) == ([(2, "a")], False)
+    log.append("b")
+
+    def away(first: int, payloads: list[str]) -> bool:
+        raise OSError("away")
+
+    assert not log.finish(["end"], away)
+    assert log.claim() is None, "the end is stored with it"
+    assert log.finish(["end"], lambda first, batch: (first, batch) == (3, ["b", "end"]))
+    log.append("late")
+    assert log.claim() is None, "it is over"
+
+
+def test_a_writer_that_sleeps_is_woken_by_the_next_event(soon: Callable[..., Any]) -> None:
+    disk = Disk()
+    writer = Writer(disk.append_all)
+    log = EventLog("run", disk.append)
+    for text in "abc":
+        soon(lambda: writer._thread is None or writer._asleep)
+        log.append(text)
+        writer.mark(log)
+        writer.mark(log)
+        soon(lambda text=text: disk.held.get("abc".index(text) + 1) == text)
+    writer.close()
+    assert len(disk.together) == 3
+
+
+def test_a_writer_that_is_closed_writes_what_waits_and_ends(soon: Callable[..., Any]) -> None:
+    disk = Disk()
+    writer = Writer(disk.append_all)
+    first, second = EventLog("first", disk.append), EventLog("second", disk.append, base=1)
+    first.append("a")
+    second.append("b")
+    disk.open.clear()
+    writer.mark(first)
+    soon(lambda: disk.together)
+    writer.mark(second)
+    closing = threading.Thread(target=writer.close)
+    closing.start()
+    soon(lambda: writer._closed)
+    disk.open.set()
+    closing.join(HANG)
+    assert disk.held == {1: "a", 2: "b"}
+    assert writer._thread
+    assert not writer._thread.is_alive()
+
+
+def test_a_writer_that_is_closed_does_not_wait_for_a_store_that_is_away() -> None:
+    disk = Disk()
+    disk.away = True
+    writer = Writer(disk.append_all)
+    log = EventLog("run", disk.append)
+    log.append("a")
+    writer.mark(log)
+    writer.close()
+    assert writer._thread
+    assert not writer._thread.is_alive()
+    Writer(disk.append_all).close()  # nothing was ever marked
+
+
 def test_the_events_of_several_runs_are_written_together(soon: Callable[..., Any]) -> None:
     disk = Disk()
     writer = Writer(disk.append_all)
