@@ -161,6 +161,15 @@ class SettingTable(BaseSettings):
     default_model: DefaultModel = Field(
         "", description="back end for models that fit no rule: echo, openai, local, or NAME/MODEL"
     )
+    model_answer_bytes: int = Field(
+        4 * 1024**2, ge=0, le=1024**3, description="longest answer of a model's server in bytes; 0: any"
+    )
+    model_answer_seconds: float = Field(
+        600, ge=0, le=86400, description="time a model's server may take for a whole answer; 0: any"
+    )
+    model_silence_seconds: float = Field(
+        120, ge=0, le=3600, description="time a model's server may say nothing; 0: any"
+    )
     log_level: LogLevel = Field("info", description="least level that is logged")
     access_log: bool = Field(True, description="a line for each request")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")

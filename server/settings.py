@@ -18,7 +18,7 @@ import store
 from engine.files.kinds import FileLimits
 from engine.forms import mail_config
 from engine.forms.mail_config import MailConfig
-from engine.models.table import ModelTable, load_table
+from engine.models.table import Bounds, ModelTable, load_table
 from server.setting_table import SettingTable
 
 SECRET_NAMES = ("secret", "credentials", "password", "token_key", "api_key", "database_url", "redis_url",
@@ -47,7 +47,8 @@ class Settings(SettingTable):
 
     def model_table(self) -> ModelTable:
         """Which model answers for the ones that apps name."""
-        return load_table(self.models_file, self.default_model)
+        bounds = Bounds(self.model_silence_seconds, self.model_answer_seconds, self.model_answer_bytes)
+        return load_table(self.models_file, self.default_model, bounds)
 
     @property
     def mail(self) -> MailConfig | None:

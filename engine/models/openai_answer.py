@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engine.models.openai_errors import BrokenOff, NoAnswer
+from engine.models.openai_errors import BrokenOff, NoAnswer, TooMuch
 
 _MOST_CALLS, _MOST_ARGUMENTS = 128, 1_000_000  # tools called at once, characters of a call's arguments
 
 
 class Answer:
-    """Puts the pieces of a streamed answer together."""
+    """Puts the pieces of a streamed answer together. ``most`` bounds its bytes, with thoughts and calls; 0 does not."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 0) -> None:
+        self._most, self._count = most, 0
         self.calls: list[dict[str, str]] = []
         self.finish_reason: str | None = None
         self.prompt_tokens = self.completion_tokens = 0
         self._thinking = self._heard = False
 
     def add(self, event: Any) -> Iterator[str]:
-        """Take one event in; yields the text it holds, thoughts between ``<think>`` and ``</think>``."""
+        """Take one event in; yields the text it holds, thoughts between ``<think>`` and ``</think>``.
+
+        Raises TooMuch.
+        """
         self._heard = True
         if event.usage is not None:
             self.prompt_tokens = _count(event.usage.prompt_tokens)
@@ -36,10 +40,12 @@ class Answer:
             # No part of the protocol: DeepSeek, vLLM and llama.cpp say the one, OpenRouter the other.
             thought = extra.get("reasoning_content") or extra.get("reasoning")
             if isinstance(thought, str) and thought:
+                self._weigh(thought)
                 yield thought if self._thinking else f"<think>{thought}"
                 self._thinking = True
             text = delta.content or getattr(delta, "refusal", None)
             if text:
+                self._weigh(text)
                 yield self._close() + text
             for call in delta.tool_calls or []:
                 self._call(call)
@@ -75,8 +81,14 @@ class Answer:
         if delta.function is not None:
             known["name"] += delta.function.name or ""
             known["arguments"] += delta.function.arguments or ""
+            self._weigh(delta.function.arguments or "")
             if len(known["arguments"]) > _MOST_ARGUMENTS:
                 raise ValueError("longer arguments than any tool takes")
+
+    def _weigh(self, text: str) -> None:
+        self._count += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        if self._most and self._count > self._most:
+            raise TooMuch(self._most)
 
 
 def _count(value: Any) -> int:

@@ -23,7 +23,7 @@ from engine.models.json_answers import wanted_schema
 from engine.models.openai_answer import Answer
 from engine.models.openai_errors import AnswerFault, is_passing, told, wait_of
 from engine.models.openai_messages import messages_of, schema_format, told_schema, tools_of
-from engine.models.openai_network import Transport, without_key
+from engine.models.openai_network import Limits, Transport, without_key
 from engine.models.table import Choice
 from engine.network.sockets import KeptSockets
 from engine.running.cancel import Cancelled, CancelToken
@@ -61,7 +61,7 @@ class OpenAIModel(BaseModelAdapter):
         """Yield the answer as it arrives."""
         began = time.perf_counter()
         request = self.request(messages, {**self.parameters, **parameters}, tools, stop)
-        answer = Answer()
+        answer = Answer(self.backend.answer_bytes)
         index = 0
         with self._client() as (client, transport):
             for event in self._events(client, request):
@@ -115,8 +115,9 @@ class OpenAIModel(BaseModelAdapter):
         """A client whose connections end with the run, and whose failures are told in our words."""
         kept, backend = KeptSockets(), self.backend
         url, key = self.endpoint()
-        timeout = httpx2.Timeout(backend.timeout_seconds, connect=backend.connect_seconds)
-        transport = Transport(kept)
+        timeout = httpx2.Timeout(backend.timeout_seconds or None, connect=backend.connect_seconds)
+        limits = Limits(backend.answer_bytes, backend.answer_seconds, backend.timeout_seconds)
+        transport = Transport(kept, limits)
         try:
             with (
                 self.cancel.hook(kept.abort),
@@ -135,7 +136,7 @@ class OpenAIModel(BaseModelAdapter):
         except (AnswerFault, openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
             if self.cancel.tripped:
                 raise Cancelled(self.cancel.reason or "stopped") from None
-            failure = told(error, self.backend_name, key, backend.timeout_seconds)
+            failure = told(transport.late or error, self.backend_name, key, backend.timeout_seconds)
             logger.warning("%s [%s, %s]", failure, type(error).__name__, self.model_name)
             raise failure from None
         finally:

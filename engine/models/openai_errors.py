@@ -43,9 +43,27 @@ class TooLong(AnswerFault):
     """It sent more than an answer can have."""
 
 
+class TooMuch(AnswerFault):
+    """Its answer is longer than may be: so many bytes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+
+class TooSlow(AnswerFault):
+    """Its answer was not whole within so many seconds, or, when it was ``silent``, nothing was heard for so long."""
+
+    def __init__(self, seconds: float, *, silent: bool = False) -> None:
+        super().__init__(seconds)
+        self.seconds, self.silent = seconds, silent
+
+
 def told(error: Exception, backend: str, key: str | None, timeout: float) -> InvokeError:
     """Return the node's error for what the library raised. ``key`` must not show in it."""
     who = f"The model back end '{backend}'"
+    if isinstance(error.__cause__, AnswerFault):
+        error = error.__cause__  # the library does not know it, and takes it for a broken connection
     match error:
         case openai.APITimeoutError() | httpx2.TimeoutException():
             return InvokeConnectionError(f"{who} did not answer within {timeout:g} seconds")
@@ -60,6 +78,12 @@ def told(error: Exception, backend: str, key: str | None, timeout: float) -> Inv
             return InvokeServerUnavailableError(
                 f"{who} sent no answer: its `base_url` must lead to a server that streams chat completions"
             )
+        case TooSlow(silent=True):
+            return InvokeConnectionError(f"{who} did not answer within {error.seconds:g} seconds")
+        case TooSlow():
+            return InvokeConnectionError(f"{who} did not finish its answer within {error.seconds:g} seconds")
+        case TooMuch():
+            return InvokeServerUnavailableError(f"{who} sent more than {error.most} bytes, which an answer may have")
         case TooLong():
             return InvokeServerUnavailableError(f"{who} sent more than an answer can have")
         case openai.APIStatusError():
@@ -90,6 +114,8 @@ def _status(error: openai.APIStatusError, who: str, key: str | None) -> InvokeEr
 
 def is_passing(error: Exception) -> bool:
     """Whether the same request may succeed a little later."""
+    if isinstance(error.__cause__, AnswerFault):
+        return False
     if isinstance(error, openai.APIStatusError):
         return (error.status_code in _LATER or error.status_code >= 500) and not spent(error)
     return isinstance(error, (openai.APIConnectionError, httpx2.TransportError))

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -111,13 +111,21 @@ class ModelTable:
         ]
 
 
-def load_table(path: Path | None, default: str = "") -> ModelTable:
+class Bounds(NamedTuple):
+    """What an answer may take at the back ends of which the table does not say it: see `Backend`."""
+
+    timeout_seconds: float = Backend.model_fields["timeout_seconds"].default
+    answer_seconds: float = Backend.model_fields["answer_seconds"].default
+    answer_bytes: int = Backend.model_fields["answer_bytes"].default
+
+
+def load_table(path: Path | None, default: str = "", bounds: Bounds = Bounds()) -> ModelTable:
     """Read the table; without a path it has the built-in back ends only. ``default`` wins over the file's.
 
     Raises TableError.
     """
     found = _File() if path is None else _read(path)
-    backends = {**built_in(), **found.backends}
+    backends = {name: _bounded(one, bounds) for name, one in {**built_in(), **found.backends}.items()}
     chosen = default or found.default or "echo"
     rules = (*found.models, *_ALWAYS)
     for index, rule in enumerate(found.models):
@@ -126,6 +134,11 @@ def load_table(path: Path | None, default: str = "") -> ModelTable:
     if chosen.partition("/")[0] not in backends:
         raise TableError(f"default model: {_unknown(chosen.partition('/')[0], backends)}")
     return ModelTable(backends, rules, chosen)
+
+
+def _bounded(backend: Backend, bounds: Bounds) -> Backend:
+    told = {name: value for name, value in bounds._asdict().items() if name not in backend.model_fields_set}
+    return backend.model_copy(update=told)
 
 
 def _read(path: Path) -> _File:

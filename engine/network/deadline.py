@@ -4,6 +4,7 @@ byte before each is over.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +13,8 @@ _PIECE = 64 * 1024  # bytes that are sent before it is looked whether time is up
 
 
 class TimedStream:
-    """A stream of httpcore (or httpcore2) until ``deadline`` (monotonic seconds); what is asked of it later raises what
-    ``late`` makes.
+    """A stream of httpcore (or httpcore2) until ``deadline`` (monotonic seconds, or infinity). What is asked of it then
+    raises what ``late`` makes.
     """
 
     def __init__(self, stream: Any, deadline: float, late: Callable[[], Exception]) -> None:
@@ -42,8 +43,8 @@ class TimedStream:
         """What the connection knows of itself."""
         return self._stream.get_extra_info(info)
 
-    def _left(self, timeout: float | None) -> float:
+    def _left(self, timeout: float | None) -> float | None:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self._late()
-        return left if timeout is None else min(timeout, left)
+        return timeout if math.isinf(left) else min(left, left if timeout is None else timeout)

@@ -106,6 +106,15 @@ class ChatServer:
         if name == "endless-arguments":
             for _ in range(100):
                 yield _event(choices=[{"index": 0, "delta": _call(0, arguments="x" * 50_000), "finish_reason": None}])
+        if name in ("endless-text", "endless-thoughts"):
+            member = "content" if name == "endless-text" else "reasoning_content"
+            while True:
+                yield _event(choices=[{"index": 0, "delta": {member: "x" * 50_000}, "finish_reason": None}])
+                await asyncio.sleep(0)
+        if name == "drips":
+            async for piece in _endless(b":"):
+                yield piece
+                await asyncio.sleep(0.02)
         if name == "endless":
             for index in itertools.count():
                 yield _event(choices=[{"index": 0, "delta": {"content": f"{index} "}, "finish_reason": None}])

@@ -11,6 +11,7 @@ import pytest
 from engine.models.backend import Backend
 from engine.models.table import ModelTable, Rule, load_table
 from engine.models.used import models_of
+from server.settings import load
 from tests.engine.graphs import chat_document, document, edge, llm, node
 
 TABLE = ModelTable(
@@ -58,6 +59,17 @@ def test_the_file_is_read(tmp_path: Path) -> None:
     file.write_text("default: b/m\nbackends: {b: {kind: openai, base_url: 'http://b.test'}}\nmodels: []\n")
     assert load_table(file).choose("x", "y").model == "m"
     assert load_table(file, "echo").choose("x", "y").backend.kind == "echo"
+
+
+def test_the_settings_bound_an_answer_where_the_table_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text("backends: {b: {kind: openai, base_url: 'http://b.test', answer_seconds: 5}}\n")
+    settings = load(
+        _env_file=None, models_file=file, model_answer_bytes=7, model_answer_seconds=8, model_silence_seconds=0
+    )
+    found = settings.model_table().backends
+    told = [(one.answer_bytes, one.answer_seconds, one.timeout_seconds) for one in (found["b"], found["openai"])]
+    assert told == [(7, 5, 0), (7, 8, 0)]
 
 
 def test_an_unmapped_model_is_answered_by_the_default_and_says_so_once(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx2
@@ -41,6 +43,7 @@ from engine.models.table import Choice, ModelTable, Rule
 from engine.running.cancel import Cancelled, CancelToken
 from tests.engine.chat_server import KEY, ChatServer, serving
 from tests.engine.graphs import chat_document, document, edge, end, llm, node
+from tests.engine.web_server import listening
 from tests.waiting import HANG
 
 WEATHER = PromptMessageTool(
@@ -294,11 +297,63 @@ def test_a_failure_is_told_plainly_and_without_the_key(
 def test_no_more_is_read_of_a_server_than_an_answer_can_have(
     chat: ChatServer, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for limit in ("_LONGEST_LINE", "_MOST_OF_REFUSAL"):
+    for limit in ("_LONGEST_EVENT", "_MOST_OF_REFUSAL"):
         monkeypatch.setattr(f"engine.models.openai_network.{limit}", 200_000)
     with pytest.raises(InvokeServerUnavailableError, match="The model back end 'mine' sent more than an answer"):
         ask(model(chat, name, max_retries=2))
     assert len(chat.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["endless-text", "endless-thoughts", "endless-arguments"])
+def test_an_answer_that_is_longer_than_it_may_be_is_left_while_it_arrives(chat: ChatServer, name: str) -> None:
+    with pytest.raises(InvokeServerUnavailableError, match="'mine' sent more than 200000 bytes, which an answer may"):
+        ask(model(chat, name, answer_bytes=200_000, max_retries=2))
+    assert len(chat.requests) == 1
+    assert chat.left.wait(HANG)
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "told"),
+    [
+        ("endless", {"answer_seconds": 0.3}, "did not finish its answer within 0.3 seconds"),
+        ("drips", {"answer_seconds": 0.3}, "did not finish its answer within 0.3 seconds"),
+        ("silent", {"answer_seconds": 0.3}, "did not finish its answer within 0.3 seconds"),
+        ("drips", {"timeout_seconds": 0.3}, "did not answer within 0.3 seconds"),
+    ],
+)
+def test_an_answer_that_takes_longer_than_it_may_says_which_limit(
+    chat: ChatServer, name: str, limits: dict[str, float], told: str
+) -> None:
+    with pytest.raises(InvokeConnectionError, match=f"The model back end 'mine' {told}"):
+        ask(model(chat, name, **{"timeout_seconds": 60, "answer_seconds": 0, "max_retries": 2, **limits}))
+    assert len(chat.requests) == 1
+
+
+def test_an_answer_whose_head_arrives_byte_by_byte_ends_in_time() -> None:
+    gone = threading.Event()
+
+    class Drip(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            with contextlib.suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                while not gone.wait(0.02):
+                    self.wfile.write(b"X")
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the test's output clean."""
+
+    with listening(Drip) as address:
+        backend = Backend(kind="openai", base_url=f"{address}/v1", answer_seconds=0.3)
+        try:
+            with pytest.raises(InvokeConnectionError, match=r"did not finish its answer within 0\.3 seconds"):
+                ask(adapter(Choice("mine", backend, "m", True), "openai", {}, CancelToken()))
+        finally:
+            gone.set()
+
+
+def test_no_limit_of_an_answer_is_there_that_is_switched_off(chat: ChatServer) -> None:
+    off = {"answer_bytes": 0, "answer_seconds": 0, "timeout_seconds": 0}
+    assert ask(model(chat, **off)).message.content == "Hello there"
 
 
 def test_an_answer_is_whole_that_is_only_marked_so(chat: ChatServer) -> None:
@@ -415,6 +470,15 @@ def test_a_stopped_run_leaves_the_server(chat: ChatServer, bench: Any, configure
     runs.stop(bench.stored(run))
     assert bench.events(run)[-1]["data"]["status"] == "stopped"
     assert chat.left.wait(HANG)
+
+
+def test_a_run_whose_models_answer_is_too_long_fails_with_the_limit(
+    chat: ChatServer, bench: Any, configure: Any
+) -> None:
+    configure(models=table(chat, "endless-text", answer_bytes=200_000))
+    told = bench.run(chat_document())[-1]["data"]
+    assert told["status"] == "failed"
+    assert "The model back end 'mine' sent more than 200000 bytes, which an answer may have" in told["error"]
 
 
 def test_a_failure_in_the_middle_is_the_nodes_error_after_the_text(

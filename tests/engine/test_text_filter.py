@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine import runs
+from engine.events import text_filter
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer as submit
 from tests.engine.forms import ask, token_of
@@ -43,6 +44,28 @@ def test_a_streamed_value_is_told_wherever_it_is_referred_to(bench: Bench) -> No
     second = node("second", "answer", answer=" And {{#llm.text#}}")
     events = bench.run(chat(llm("llm", "x"), first, second))
     assert said(events) == events[-1]["data"]["outputs"]["answer"] == "echo: x, again echo: x. And echo: x"
+
+
+def test_of_a_value_in_many_pieces_few_are_kept_and_it_is_told_whole_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_filter, "_MOST_PIECES", 10)
+    real, kept = text_filter.TextFilter._handle_stream_chunk, []
+
+    def handle(self: Any, event: Any) -> Any:
+        told = real(self, event)
+        kept.extend(map(len, self._stream_buffers.events.values()))
+        return told
+
+    monkeypatch.setattr(text_filter.TextFilter, "_handle_stream_chunk", handle)
+    words = "".join(f"w{number} " for number in range(35))
+    twice = node("answer", "answer", answer="{{#llm.text#}}, again {{#llm.text#}}. {{#other.text#}}")
+    model = llm("llm", "x", chunks=35, error="asleep", error_after=25, fail_times=1)
+    model["data"]["retry_config"] = RETRY
+    events = bench.run(chat(model, llm("other", "x", chunks=35), twice))
+    assert said(events).replace(words, "…") == "…, again …. …"
+    assert events[-1]["data"]["outputs"]["answer"].replace(words, "…") == "…, again …. …"
+    assert max(kept) < 10
 
 
 def test_a_value_told_before_a_form_is_told_again_after_it(bench: Bench) -> None:
