@@ -20,14 +20,11 @@ from pony.orm import Database, db_session
 from pony.orm.core import local as pony_local
 
 from store import entities, faults, migrate, patience
+from store.migrate import SchemaMismatch as SchemaMismatch
 from store.patience import Limits
 from store.refusal import Refusal
 
 RETRIED = (pony.orm.IntegrityError, pony.orm.TransactionIntegrityError, pony.orm.OptimisticCheckError)
-
-
-class SchemaMismatch(RuntimeError):
-    """The tables are not what the mapping says; the message names the difference and what to do."""
 
 
 class _Here(threading.local):
@@ -96,6 +93,12 @@ def bind(url: str, limits: Limits = Limits()) -> None:
             f"the database at {_without_password(url)} does not match this version: {problem}. "
             "Restore a backup made before the change, or undo it with: yoyo rollback, then start again"
         ) from problem
+    if unknown := _unknown_columns(fresh):
+        fresh.disconnect()
+        raise SchemaMismatch(
+            f"the database at {_without_password(url)} has columns that this version does not know: {unknown}. "
+            "Start the version that made them, put back a backup from before, or drop them"
+        )
     # Pony would go on with the rest of a transaction on a new connection when the first one broke, and commit only
     # that rest. Before the first statement nothing is lost by it.
     reconnects = fresh.provider.should_reconnect
@@ -162,6 +165,22 @@ def _sessioned[**P, R](function: Callable[P, R], *, attempts: int, immediate: bo
                     raise
 
     return run
+
+
+def _unknown_columns(opened: Database) -> str:
+    """The columns that a newer version, or somebody, has added to our tables; empty when there are none."""
+    known = {table: set(entry.column_dict) for table, entry in opened.schema.tables.items()}
+    if opened.provider.dialect == "SQLite":
+        statement = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+    else:
+        statement = (
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+        )
+    with db_session:
+        found = opened.get_connection().cursor()
+        found.execute(statement)
+        rows = found.fetchall()
+    return ", ".join(sorted(f"{table}.{name}" for table, name in rows if name not in known.get(table, {name})))
 
 
 class Away(Refusal):

@@ -93,7 +93,7 @@ def due(limit_seconds: float, count: int = 100) -> list[Form]:
 @db.reads
 def orphaned(count: int = 100) -> list[Form]:
     """Waiting forms whose app was deleted."""
-    statement = f"SELECT {COLUMNS} FROM forms WHERE decided_at IS NULL AND {ORPHANED} ORDER BY id LIMIT ?"
+    statement = f"SELECT {COLUMNS} FROM forms WHERE decided_at IS NULL AND {ORPHANED} ORDER BY expires_at LIMIT ?"
     return [_form(found) for found in sql.rows(statement, count)]
 
 

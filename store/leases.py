@@ -83,5 +83,7 @@ def release(run_id: str, worker: str) -> bool:
 @db.writes
 def release_queued(worker: str) -> int:
     """Give up the runs that have not begun; out: how many."""
-    statement = "UPDATE runs SET worker = '', lease_until = 0 WHERE status = 'queued' AND worker = ?"
+    statement = (
+        "UPDATE runs SET worker = '', lease_until = 0 WHERE status = 'queued' AND worker = ? AND finished_at IS NULL"
+    )
     return sql.change(statement, worker)

@@ -57,7 +57,8 @@ def claim(limit: int = 20) -> list[Mail]:
     now = now_micros()
     sql.change(
         "UPDATE mails SET status = 'late' WHERE status = 'waiting' AND due_at <= ?"
-        " AND form_id IN (SELECT id FROM forms WHERE status <> 'waiting' OR expires_at <= ?)",
+        " AND EXISTS (SELECT 1 FROM forms f WHERE f.id = mails.form_id"
+        " AND (f.status <> 'waiting' OR f.expires_at <= ?))",
         now,
         now,
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg2  # type: ignore[import-untyped]
 import pytest
 from pony.orm import Database
 
@@ -59,6 +63,74 @@ def test_a_missing_column_stops_the_start_and_names_itself(tmp_path: Path) -> No
         store.open(url)
     with pytest.raises(RuntimeError):
         db.database()
+
+
+def test_a_column_that_a_newer_version_added_stops_the_start(database_url: str) -> None:
+    changed(database_url, "ALTER TABLE runs ADD COLUMN mood TEXT")
+    try:
+        with pytest.raises(SchemaMismatch, match=r"runs\.mood.*Start the version"):
+            store.open(database_url + "?" * database_url.startswith("sqlite"))
+        with pytest.raises(RuntimeError):
+            db.database()
+    finally:
+        changed(database_url, "ALTER TABLE runs DROP COLUMN mood")
+
+
+def test_a_migration_of_a_newer_version_stops_the_start(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    store.open(url)
+    store.close()
+    changed(url, "INSERT INTO _yoyo_migration (migration_hash, migration_id) VALUES ('x', '9999_later')")
+    with pytest.raises(SchemaMismatch, match=r"newer version \(9999_later\).*backup"):
+        store.open(url)
+
+
+def test_a_damaged_file_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_bytes(b"no database at all " * 1000)
+    with pytest.raises(SchemaMismatch, match=r"damaged.*backup"):
+        store.open(f"sqlite:///{tmp_path}/s.db")
+    assert (tmp_path / "s.db").read_bytes() == b"no database at all " * 1000
+
+
+def test_where_there_was_a_database_none_is_begun_silently(tmp_path: Path) -> None:
+    file, url = tmp_path / "s.db", f"sqlite:///{tmp_path}/s.db"
+    store.open(url)
+    store.close()
+    for gone in (file.unlink, lambda: file.write_bytes(b"")):
+        gone()
+        with pytest.raises(SchemaMismatch, match=r"s\.db is gone.*delete .*s\.db\.made"):
+            store.open(url)
+    (tmp_path / "s.db.made").unlink()
+    store.open(url)
+    store.close()
+
+
+def test_before_a_migration_the_file_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, url = tmp_path / "s.db", f"sqlite:///{tmp_path}/s.db"
+    store.open(url)
+    accounts.create("a@example.com", "A")
+    store.close()
+    assert not list(tmp_path.glob("*.before-*"))
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrate.FOLDER, folder)
+    (folder / "9998_later.sql").write_text("-- depends: 0012_mails\nCREATE TABLE later (id TEXT);\n")
+    monkeypatch.setattr(migrate, "FOLDER", folder)
+    assert migrate.up_sqlite(file) == ["9998_later"]
+    assert migrate.up_sqlite(file) == []
+    (kept,) = tmp_path.glob("*.before-*")
+    with closing(sqlite3.connect(kept)) as copy:
+        assert copy.execute("SELECT email FROM accounts").fetchall() == [("a@example.com",)]
+        assert copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'later'").fetchall() == []
+
+
+def changed(url: str, statement: str) -> None:
+    connection: Any = (
+        psycopg2.connect(url)
+        if url.startswith("postgres")
+        else sqlite3.connect(url.removeprefix("sqlite:///").rstrip("?"))
+    )
+    with closing(connection), connection, closing(connection.cursor()) as cursor:
+        cursor.execute(statement)
 
 
 def test_migrations_make_the_columns_the_mapping_would_make(tmp_path: Path) -> None:
