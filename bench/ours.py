@@ -15,6 +15,7 @@ def main() -> None:
     settings = load(
         database_url=f"sqlite:///{os.environ['BENCH_DATABASE']}",
         rate_limits=False,
+        max_open_device_codes=0,
         max_streams_per_subject=0,
         max_streams=0,
         max_runs_per_app=0,

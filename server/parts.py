@@ -26,6 +26,7 @@ from server.threads import Threads
 from store.attempts import Attempts
 from store.code_guesses import CodeGuesses
 from store.windows import Bucket
+from web.hosts import Hosts
 
 API_LEVEL = "1.14.2"  # of the API that is spoken here; clients compare it with the range they support
 
@@ -50,8 +51,9 @@ class Parts:
         self.attempts = Attempts(settings.redis_url)
         self.documents = documents(self.blueprint, API_LEVEL)
         public = urlsplit(settings.base_url)
-        self.guards = Guards([f"{public.scheme}://{public.netloc}"], self.threads, self._dead_tokens())
-        self.pages = pages(settings, self.attempts, self.code_buckets()) if with_pages else None
+        self.hosts = Hosts(settings.base_url, settings.host, settings.allowed_hosts)
+        self.guards = Guards([f"{public.scheme}://{public.netloc}"], self.threads, self.hosts, self._dead_tokens())
+        self.pages = pages(settings, self.attempts, self.code_buckets(), self.hosts) if with_pages else None
 
     def rules(self, *keys: str) -> dict[str, list[Rule]]:
         """The rate limits by operationId that count by one of these keys; none at all when they are switched
@@ -94,14 +96,16 @@ class Parts:
         return schema
 
 
-def pages(settings: Settings, attempts: Attempts, codes: Mapping[str, Bucket]) -> ASGIApp:
+def pages(settings: Settings, attempts: Attempts, codes: Mapping[str, Bucket], hosts: Hosts) -> ASGIApp:
     """The Flask pages as an ASGI app. What is guessed at them is counted together with what is guessed at the API."""
     from a2wsgi import WSGIMiddleware
 
     from web.pages import create_pages
 
     address_of = partial(of_environ, trusted=settings.trusted_proxies)
-    flask = create_pages(settings.base_url, settings.secret(), address_of, attempts, CodeGuesses(attempts, codes))
+    flask = create_pages(
+        settings.base_url, settings.secret(), address_of, attempts, CodeGuesses(attempts, codes), hosts
+    )
     mounted: ASGIApp = WSGIMiddleware(flask.wsgi_app, workers=8)
     return mounted
 

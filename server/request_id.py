@@ -15,11 +15,12 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from store.audit import REQUEST_ID
 from store.clock import current_ids
 
 PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 CURRENT: ContextVar[str | None] = ContextVar("request_id", default=None)
-KEY = "difyspec.request_id"
+KEY = REQUEST_ID
 log = structlog.get_logger("request")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from connexion.lifecycle import ConnexionRequest
@@ -25,8 +26,9 @@ from server.threads import Threads
 from store import networks
 from store.refusal import Refusal
 from store.windows import Outcome
+from web.hosts import Hosts
 
-COOKIE = "difyspec_session"
+COOKIE = store.cookies.NAME
 MAX_CREDENTIAL = 4096
 Verify = Callable[[ConnexionRequest], Awaitable[Any]]
 
@@ -68,15 +70,18 @@ class DeadTokens:
 
 class Guards:
     """Builds the handlers of both schemes. In: the origins that are the server's own, the threads for database
-    look-ups, and how dead tokens are counted (None: they are not).
+    look-ups, the names of the server, and how dead tokens are counted (None: they are not).
     """
 
-    def __init__(self, origins: Iterable[str], threads: Threads, dead: DeadTokens | None = None) -> None:
-        self.origins, self.threads, self.dead = frozenset(origins), threads, dead
+    def __init__(self, origins: Iterable[str], threads: Threads, hosts: Hosts, dead: DeadTokens | None = None) -> None:
+        self.origins, self.threads, self.hosts, self.dead = frozenset(origins), threads, hosts, dead
 
     def security_map(self) -> dict[str, type[AbstractSecurityHandler]]:
         """What connexion's ``security_map`` takes: handler classes by scheme."""
-        return {"bearer": _handler(self.bearer), "apiKey": _handler(self.cookie)}
+        return {"bearer": _handler(lambda _: self.bearer), "apiKey": _handler(self._cookie)}
+
+    def _cookie(self, scheme: Any) -> Verify:
+        return partial(self.cookie, name=scheme["name"])
 
     async def bearer(self, request: ConnexionRequest) -> Any:
         """``{"sub": Caller}`` for a live token. Raises ``unauthorized`` without one, ``invalid_token`` for a
@@ -93,14 +98,15 @@ class Guards:
             raise Refusal("invalid_token", hint="Sign in again.", headers=outcome.headers() if outcome else None)
         return {"sub": caller, "scope": " ".join(sorted(caller.scopes))}
 
-    async def cookie(self, request: ConnexionRequest) -> Any:
-        """``{"sub": Caller}`` for a signed-in page. Raises ``unauthorized``, ``csrf_failed``.
+    async def cookie(self, request: ConnexionRequest, name: str) -> Any:
+        """``{"sub": Caller}`` for a page that is signed in, by the cookie of that name. Raises ``unauthorized``,
+        ``csrf_failed``.
 
         Where a bearer was stated it is what counts: a dead one is not saved by a cookie beside it.
         """
         if _says_authorization(request.scope):
             return NO_VALUE
-        cookie = cookies_of(request.scope).get(COOKIE)
+        cookie = cookies_of(request.scope).get(name)
         if not cookie or len(cookie) > MAX_CREDENTIAL:
             raise Refusal("unauthorized", "Sign in first.")
         found = await self.threads.run(store.cookies.resolve, cookie=cookie)
@@ -118,14 +124,16 @@ class Guards:
                 raise Refusal("csrf_failed")
             return
         origin = sent.get(b"origin", b"").decode("latin-1")
-        own = f"{scope['scheme']}://{sent.get(b'host', b'').decode('latin-1')}"
-        if not origin or (origin not in self.origins and origin != own):
+        if origin and origin in self.origins:
+            return
+        host = sent.get(b"host", b"").decode("latin-1")  # a name that is not ours may be another site's, pointed at us
+        if origin != f"{scope['scheme']}://{host}" or not self.hosts.know(host, (scope.get("server") or ("",))[0]):
             raise Refusal("csrf_failed")
 
 
-def _handler(verify: Verify) -> type[AbstractSecurityHandler]:
+def _handler(verify_of: Callable[[Any], Verify]) -> type[AbstractSecurityHandler]:
     class Handler(AbstractSecurityHandler):
         def get_fn(self, security_scheme: Any, required_scopes: Any) -> Verify:
-            return verify
+            return verify_of(security_scheme)
 
     return Handler

@@ -55,6 +55,9 @@ class SettingTable(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     public_url: PublicUrl = Field("", description="address people reach the server at; empty: http://host:port")
+    allowed_hosts: Words = Field(
+        [], description="other names that people reach the pages by; .example.org: all below it; *: any name"
+    )
     secret_key: SecretStr = Field(
         SecretStr(""), description="encrypts secrets, signs links; empty: made once, in data_dir"
     )

@@ -46,13 +46,15 @@ def visible(caller: Caller, app_id: str) -> App:
     mode).
 
     Errors: ``not_found`` (absent, deleted, in an archived workspace, or a workspace the account is not in:
-    strangers learn nothing), then ``access_mode_denied``, then ``service_api_disabled``.
+    strangers learn nothing), then ``access_mode_denied`` for an account, then ``service_api_disabled``. An external
+    subject is a stranger to every app that is not open to it, whatever its access mode is.
     """
     wanted = sql.uuid_or_none(app_id)
     app = _member_app(caller, wanted) if caller.account_id else _external_app(wanted)
-    if app is None:
+    admitted = app is not None and _admitted(caller, app)
+    if app is None or (caller.account_id is None and not admitted):
         raise Refusal("not_found", "App not found.")
-    if not _admitted(caller, app):
+    if not admitted:
         raise Refusal("access_mode_denied", hint=f"The access mode of this app is {app.access_mode}.")
     if not app.enable_api:
         raise Refusal("service_api_disabled")

@@ -10,6 +10,9 @@ from typing import Any
 from store import db, sql
 from store.clock import current_ids, from_micros, now_micros
 
+# Where a request's scope holds the id that its answer, its log lines and its records carry.
+REQUEST_ID = "difyspec.request_id"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -25,6 +25,10 @@ TEXTS: dict[int, tuple[str, str]] = {
     404: ("There is no such page", "The address may be mistyped, or the page may have moved."),
     405: ("This page cannot be used that way", "Start again from the first page."),
     413: ("That was too much at once", "The form was larger than anything this page expects."),
+    421: (
+        "This server is not known by that name",
+        "Use the address you were given. Whoever runs the server can add the name to DIFYSPEC_ALLOWED_HOSTS.",
+    ),
     429: ("Too many attempts", "To keep guessers out, this page now rests for a while."),
     503: ("The server is busy", f"Nothing was changed. {SOON}"),
     500: ("Something went wrong here", f"It is not your fault, and it has been noted. {SOON}"),

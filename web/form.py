@@ -11,9 +11,10 @@ from markupsafe import Markup
 
 from engine.files import service as files
 from engine.forms import answering, showing
+from store import networks
 from store.forms import Form
 from store.refusal import Refusal
-from web import form_answer, guard, markdown
+from web import form_answer, guard, limits, markdown
 from web.form_fields import Field, fields, label
 
 blueprint = Blueprint("form", __name__, url_prefix="/form")
@@ -98,4 +99,6 @@ def _placed(content: str, shown: Mapping[str, Field]) -> tuple[Markup, list[Fiel
 def _gone(refusal: Refusal) -> Response:
     if refusal.code not in GONE:
         raise refusal
+    if refusal.code == "not_found":  # a token is 2^256: what is bounded is the work, and nobody with a right one waits
+        guard.pages().attempts.count([(limits.BAD_FORM, networks.bucket(guard.address()))])
     return make_response(render_template("form.html", state=GONE[refusal.code]), refusal.status)

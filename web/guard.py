@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 import store.audit
 import store.cookies
@@ -18,6 +19,7 @@ from store.accounts import Account
 from store.attempts import Attempts
 from store.code_guesses import CodeGuesses
 from store.refusal import REFUSED, Refusal
+from web.hosts import Hosts
 
 COOKIE = store.cookies.NAME
 View = Callable[..., ResponseReturnValue]
@@ -31,6 +33,7 @@ class Pages:
     address_of: Callable[[Mapping[str, Any]], str]
     attempts: Attempts
     code_guesses: CodeGuesses
+    hosts: Hosts
 
     @property
     def secure(self) -> bool:
@@ -107,8 +110,28 @@ def me() -> Account:
 
 def record(event: str, who: Account, **fields: str) -> None:
     """Write to the audit trail what a page did, under the name the contract's own operation uses for it."""
-    request_id = request.headers.get("X-Request-Id", "")[:128] or None
+    # The id that was accepted or made, not what the client called itself.
+    request_id = _scope().get(store.audit.REQUEST_ID)
     store.audit.record(event, actor=f"account:{who.id}", request_id=request_id, address=address(), **fields)
+
+
+def _scope() -> Mapping[str, Any]:
+    """The request as the server's other layers see it; empty where the pages stand alone."""
+    found: Mapping[str, Any] = request.environ.get("asgi.scope", {})
+    return found
+
+
+class UnknownHost(HTTPException):
+    """The request was meant for another server (RFC 9110 §15.5.20)."""
+
+    code = 421
+
+
+def check_host() -> None:
+    """Refuse what was sent to a name that is not ours; runs before every view."""
+    own = _scope().get("server") or ("", 0)
+    if not pages().hosts.know(request.headers.get("Host", ""), str(own[0])):
+        raise UnknownHost
 
 
 def login_required(view: View) -> View:
@@ -135,7 +158,7 @@ def check_form() -> None:
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
-    refused = request.environ.get("asgi.scope", {}).get(REFUSED)
+    refused = _scope().get(REFUSED)
     if refused is not None:
         raise refused
     site = request.headers.get("Sec-Fetch-Site")
@@ -152,6 +175,8 @@ def check_form() -> None:
 
 
 def _own_origins() -> set[str]:
-    """The address people were told, and the one they typed (another name of the machine, a port)."""
+    """The address people were told, and the one they typed (another name of the machine, which ``check_host`` knows, or
+    another port).
+    """
     told = urlsplit(pages().public_url)
     return {f"{told.scheme}://{told.netloc}", request.host_url.rstrip("/")}

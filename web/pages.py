@@ -11,6 +11,7 @@ import store.cookies
 from store.attempts import Attempts
 from store.code_guesses import CodeGuesses
 from web import apps, device, devices, errors, form, guard, signin, words
+from web.hosts import Hosts
 
 MAX_FORM_BYTES = 16 * 1024
 
@@ -38,18 +39,22 @@ def create_pages(
     address_of: Callable[[Mapping[str, Any]], str],
     attempts: Attempts | None = None,
     code_guesses: CodeGuesses | None = None,
+    hosts: Hosts | None = None,
 ) -> Flask:
     """The WSGI app of the pages.
 
     In: the address people reach the server at (``https`` makes the cookies ``Secure``), the server's secret
     (signs the cookie that carries a note from one page to the next), and a function from a WSGI environ to
-    the address of the caller; where guesses are counted (in this process, if left out), and which of user codes (none).
+    the address of the caller; where guesses are counted (in this process, if left out), and which of user codes (none);
+    by which names people reach the server (left out: by its address and the loopback names).
     """
     app = Flask(__name__, static_url_path="/static")
     # People type addresses, and end them with a slash.
     app.url_map.strict_slashes = False
     attempts = attempts or Attempts()
-    settings = guard.Pages(public_url, address_of, attempts, code_guesses or CodeGuesses(attempts, {}))
+    settings = guard.Pages(
+        public_url, address_of, attempts, code_guesses or CodeGuesses(attempts, {}), hosts or Hosts(public_url)
+    )
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
@@ -61,6 +66,7 @@ def create_pages(
         SESSION_COOKIE_SECURE=settings.secure,
     )
     app.extensions["pages"] = settings
+    app.before_request(guard.check_host)
     app.before_request(guard.check_form)
     app.after_request(_headers)
     app.jinja_env.filters.update(

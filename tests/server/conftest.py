@@ -72,6 +72,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
             "deleteMe",
             "putMe",
             "pagePost",
+            "securePagePost",
             "eitherGet",
         ),
         _ok,

@@ -198,6 +198,12 @@ def switched_off(ground: Ground) -> httpx.Response:
     return ground("GET", f"/apps/{app.id}/describe")
 
 
+def private(ground: Ground) -> httpx.Response:
+    """An app of a colleague that is open to nobody else."""
+    app = make_app(ground.world.home.id, ground.world.owner.id, f"Private {uuid.uuid4()}", access_mode="private")
+    return ground.run(app.id, token=mint_for(ground.world.members["normal"]))
+
+
 def unpublished(ground: Ground) -> httpx.Response:
     """An app that was never published."""
     made = store.apps.create(
@@ -223,7 +229,7 @@ FINE = {"action": "approve", "inputs": {"comment": "fine"}}
 NOTE = ("note.txt", b"x", "text/plain")
 WAYS: dict[str, Callable[[Ground], httpx.Response]] = {
     "access_denied": denied,
-    "access_mode_denied": lambda g: g.run(token=g.world.external_token),
+    "access_mode_denied": private,
     "already_resolved": approved_twice,
     "app_unavailable": unpublished,
     "authorization_pending": lambda g: g.poll(g.code()["device_code"]),

@@ -38,6 +38,51 @@ def test_two_bearers_are_none(call: Client, bearer: dict[str, str]) -> None:
     assert call("GET", "/me", headers=twice).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ("Bearer {token} ", None),  # blanks around a field's value are no part of it (RFC 9110 §5.5)
+        ("Bearer\t{token}", "unauthorized"),
+        ("Bearer {token} {token}", "invalid_token"),
+        ("Bearer {token},", "invalid_token"),
+        ("Bearer {token}\xa0", "invalid_token"),
+        ("Bearer dfoe_{rest}", "invalid_token"),
+        ("Bearer DFOA_{rest}", "invalid_token"),
+        ("Bearer {rest}", "invalid_token"),
+        ("Basic {token}", "unauthorized"),
+        ("Bearer: {token}", "unauthorized"),
+        ("{token}", "unauthorized"),
+        ("Bearer {long}", "unauthorized"),
+    ],
+)
+def test_bearers_at_the_edge(call: Client, bearer: dict[str, str], given: str, code: str | None) -> None:
+    token = bearer["Authorization"].removeprefix("Bearer ")
+    value = given.format(token=token, rest=token.removeprefix("dfoa_"), long="x" * 10_000).encode("latin-1")
+    answer = call("GET", "/me", headers=[(b"Authorization", value)])
+    assert answer.json().get("code") == code
+    assert answer.status_code == (401 if code else 200)
+    if code:
+        told = 'Bearer realm="openapi"' + (', error="invalid_token"' if code == "invalid_token" else "")
+        assert answer.headers["www-authenticate"] == told
+
+
+def test_the_cookie_of_https_is_taken_and_counts_before_the_plain_one(call: Client, cookie: str) -> None:
+    def sent(cookies: str) -> int:
+        return call("POST", "/secure-page", headers={"Cookie": cookies, "Origin": ORIGIN}).status_code
+
+    assert sent(f"__Host-difyspec_session={cookie}") == 200
+    assert sent(f"difyspec_session={cookie}") == 200
+    assert sent(f"difyspec_session=planted; __Host-difyspec_session={cookie}") == 200
+    assert sent("__Host-difyspec_session=dead") == 401
+
+
+def test_the_origin_of_a_name_that_is_not_ours_is_no_proof(call: Client, cookie: str) -> None:
+    """Another site may point its name at this server: its pages then have the very origin that ``Host`` says."""
+    rebound = {"Host": "evil.test", "Origin": "http://evil.test"}
+    assert page(call, cookie, **rebound) == 403
+    assert page(call, cookie, Host="localhost:8000", Origin="http://localhost:8000") == 200
+
+
 def test_a_live_bearer_is_its_subject(call: Client, bearer: dict[str, str], account: Any) -> None:
     assert call("GET", "/me", headers=bearer).json() == {"subject": f"account:{account.id}"}
     lower = {"Authorization": bearer["Authorization"].replace("Bearer ", "bearer  ") + " "}

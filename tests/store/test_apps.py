@@ -51,7 +51,7 @@ def test_the_access_mode_decides_for_external_subjects(world: World, mode: str, 
     if external:
         assert apps.visible(world.external_caller, world.app.id).id == world.app.id
     else:
-        assert refusal(world.external_caller, world.app.id) == "access_mode_denied"
+        assert refusal(world.external_caller, world.app.id) == "not_found"
 
 
 def test_a_private_app_is_for_its_author_and_its_list(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -82,6 +83,34 @@ def test_what_cannot_be_a_token_is_not_even_looked_up(opened_store: str) -> None
     assert sessions.remembered("dfoa_" + "x" * 123) == (False, None), "128 characters are possible"
     for token in ("dfoa_" + "x" * 124, "x" * 43, "app-1234"):
         assert sessions.remembered(token) == (True, None)
+
+
+def test_a_dead_token_costs_the_same_look_up_whatever_it_died_of(
+    world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the time of the answer says nothing. The first sight of one that has just expired also ends it for good."""
+    revoked, expired, banned = (mint_for(world.owner, "a"), mint_for(world.owner, "b", days=1), mint_for(world.other))
+    clock.advance(2 * 86_400)
+    sessions.resolve(expired)
+    session_list.revoke(caller_of(revoked), caller_of(revoked).session_id)
+    accounts.set_status(world.other.id, "banned")
+    work: list[str] = []
+    for name in ("row", "rows", "change", "sha256"):
+        monkeypatch.setattr(sql, name, _counted(work, getattr(sql, name)))
+    spent = []
+    for token in ("dfoa_" + "x" * 43, revoked, expired, banned):
+        work.clear()
+        assert sessions.resolve(token) is None
+        spent.append(list(work))
+    assert spent == [["sha256", "sha256", "row"]] * 4
+
+
+def _counted(work: list[str], function: Callable[..., object]) -> Callable[..., object]:
+    def counted(*given: object) -> object:
+        work.append(function.__name__)
+        return function(*given)
+
+    return counted
 
 
 ODD_TOKENS = ["", "dfoa_", "dfoa_" + "x" * 43, "app-1234", "dfoa_" + "x" * 9999, "dfoa_\ud800", "dfoa_\x00"]
