@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from server.request_id import CURRENT
+from store.device import ALPHABET
 
 HIDDEN = "[hidden]"
 SECRET_KEYS = frozenset(
@@ -22,24 +23,47 @@ SECRET_KEYS = frozenset(
         "secret_key", "set-cookie", "token", "user_code", "x-csrf-token",
     }
 )  # fmt: skip
+# Those of one word; what headers carry has a form of its own.
+_NAMES = "|".join(sorted(SECRET_KEYS - {"authorization", "cookie", "set-cookie", "x-csrf-token"}))
 SECRETS = re.compile(
-    r"\b(df[oe][ae]?_|dc_)[A-Za-z0-9_-]{6,}"  # tokens and device codes
-    r"|(?i:(?<=bearer )[A-Za-z0-9._~+/=-]{16,})"
+    r"(df[oe][ae]?_|dc_)[A-Za-z0-9_-]{6,}"  # tokens and device codes
+    r"|(?P<kept>(?i:(?:bearer|basic)\s+))[A-Za-z0-9._~+/=-]{16,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # credentials in a URL
     r"|(?<=difyspec_session=)[^;\s]+|(?<=difyspec_known=)[^;\s]+"
     r"|(?<=/form/)(?!human_input)[^/\s?]+|(?<=/form/human_input/)[^/\s?]+"  # whoever has a form's token may answer it
+    # What stands behind the name of a secret in a query, a form, JSON, or a dictionary as Python writes it.
+    rf"|(?P<named>(?i:(?:{_NAMES})(?:=|\\*[\"']\s*:\s*\\*[\"'])))[^&;\s\"'\\]+"
+    rf"|(?<![A-Za-z0-9-])[{ALPHABET}]{{4}}-[{ALPHABET}]{{4}}(?![A-Za-z0-9-])"  # user codes
 )
+# What would begin a line, or steer a terminal; JSON has escapes for all of it.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def redact(value: Any) -> Any:
     """The value with every secret in it replaced; strings, dicts and lists are looked into."""
     if isinstance(value, str):
-        return SECRETS.sub(HIDDEN, value)
+        return SECRETS.sub(lambda found: (found["kept"] or found["named"] or "") + HIDDEN, value)
     if isinstance(value, dict):
         return {key: HIDDEN if str(key).lower() in SECRET_KEYS else redact(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [redact(item) for item in value]
     return value
+
+
+def _plain(value: Any, lines: bool) -> Any:
+    """The value without control characters in its strings; with ``lines`` it keeps its line ends."""
+    if isinstance(value, str):
+        text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+        return text if lines else text.replace("\n", "\\n").replace("\t", "\\t")
+    if isinstance(value, dict):
+        return {_plain(str(key), lines): _plain(item, lines) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, lines) for item in value]
+    return value
+
+
+def _on_a_terminal(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    return {key: _plain(value, key == "exception") for key, value in event.items()}
 
 
 def _redacted(_logger: Any, _name: str, event: EventDict) -> EventDict:
@@ -92,6 +116,7 @@ def configure(level: str, form: str) -> None:
     last: list[Processor] = [structlog.processors.format_exc_info, _redacted]
     renderer: Processor = structlog.processors.JSONRenderer()
     if pretty:
+        last.append(_on_a_terminal)
         colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
         renderer = structlog.dev.ConsoleRenderer(colors=colours, sort_keys=False, pad_event_to=0, pad_level=False)
     structlog.configure(
