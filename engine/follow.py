@@ -69,7 +69,7 @@ async def batches(
                 yield batch
             if over:
                 return
-            if not batch and not await reader.news(idle):
+            while not batch and not await reader.news(idle):
                 yield []
     finally:
         machine.watch.leave(run_id, reader)

@@ -107,6 +107,22 @@ def append(run: rows.Run, first: int, *texts: str) -> None:
     events.append(run.id, first, [json.dumps({"event": "text_chunk", "text": text}) for text in texts])
 
 
+def test_a_reader_that_nobody_wakes_is_told_so_and_asks_nothing(waiting: rows.Run, asked: list[str]) -> None:
+    async def story() -> None:
+        readers = Readers(waiting.id, 0, asked)
+        quiet = follow.batches(readers.machine, waiting.id, 0, 0, True, Follower())
+        async for batch in quiet:
+            assert batch == []
+            break
+        asked.clear()
+        for _ in range(3):
+            assert await anext(quiet) == []
+        assert asked == []
+        await quiet.aclose()
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("count", [1, 300])
 def test_however_many_readers_wait_for_a_run_there_is_one_question_a_tick(
     waiting: rows.Run, asked: list[str], count: int

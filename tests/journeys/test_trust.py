@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from pathlib import Path
@@ -99,3 +100,19 @@ def test_while_the_database_is_locked_reading_goes_on_and_writing_is_asked_to_wa
     assert (refused.status_code, refused.json()["code"]) == (503, "service_unavailable")
     assert int(refused.headers["retry-after"]) >= 1
     assert fair(httpx.post(live.api + "/oauth/device/code", json=start)).status_code == 200
+
+
+def test_a_command_of_the_operator_ends_the_open_stream_of_who_lost_access(live: Live) -> None:
+    """The command is another process than the server; the stream is quiet, for its run waits for a person."""
+    app = live.import_app(ROOT / "examples" / "review.yml", live.ada)
+    live.operator("workspaces", "members", "add", live.ada.workspace_id, live.bob.email)
+    waiting = run(live, live.bob, app, {"inputs": {"text": "Bees dance."}})
+    url = f"{live.api}/apps/{app}/tasks/{waiting[0].data['task_id']}/events"
+    with httpx.stream("GET", url, headers=live.bob.headers, params={"continue_on_pause": "true"}) as stream:
+        lines = (line for line in stream.iter_lines() if line.startswith("data:"))
+        assert any("workflow_paused" in line for line in lines)
+        live.operator("workspaces", "members", "remove", live.ada.workspace_id, live.bob.email)
+        last = [json.loads(line[5:]) for line in lines]
+    assert [(one["event"], one["code"], one["status"]) for one in last] == [("error", "not_found", 404)]
+    refused = fair(httpx.get(url, headers=live.bob.headers))
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
