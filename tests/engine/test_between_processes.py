@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from engine import runs
-from engine.running import recovery, saved, unattended
-from store import checkpoints, leases
+from engine.running import opening, recovery, saved, unattended
+from store import checkpoints, conversations, leases
 from store import events as stored
 from store import runs as rows
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, review, token_of
-from tests.engine.graphs import chat_document
+from tests.engine.graphs import chat_document, document, edge, end, llm, node
 from tests.engine.test_easy_modes import easy
+from tests.engine.test_stop import fetching
+from tests.engine.web_server import listening
+from tests.judge import wrong_with
 
 ENDLESS = {"delay_ms": 50, "chunks": 100_000}
 
@@ -104,3 +109,115 @@ def test_a_run_whose_process_died_after_its_last_event_has_ended_as_that_says(
     if last is FLOW_END:
         figures = (ended.outputs, ended.elapsed, ended.total_tokens, ended.total_steps, ended.exceptions_count)
         assert figures == ({"answer": "yes"}, 1.5, 7, 3, 1)
+
+
+ENDINGS = [
+    (chat_document(), "stopped", "Stopped by user.", ["message_end", "workflow_finished"]),
+    (chat_document(), "failed", recovery.LOST, ["message_end", "workflow_finished"]),
+    (easy("chat"), "stopped", "Stopped by user.", ["message_end"]),
+    (easy("chat"), "failed", recovery.LOST, ["error"]),
+]
+
+
+@pytest.mark.parametrize(("definition", "status", "error", "last"), ENDINGS)
+def test_a_run_that_is_ended_for_its_lost_process_keeps_what_it_had_said(
+    bench: Bench, configure: Callable[..., None], definition: dict[str, Any], status: str, error: str, last: list[str]
+) -> None:
+    configure(max_concurrent_runs=0)
+    run = bench.start(bench.app(definition), query="go")
+    said = ({"event": "message", "answer": "y"}, {"event": "message", "answer": "es"})
+    stored.append(run.id, 1, [json.dumps(event) for event in said])
+    assert rows.begin(run.id)
+    seen = bench.stored(run)
+    assert unattended.end(seen, status, error)
+    assert not unattended.end(seen, "failed", "again")
+    row = bench.stored(run)
+    assert (row.status, row.error, row.outputs) == (status, error, {"answer": "yes", "files": []})
+    assert (row.elapsed, row.total_tokens, row.total_steps, row.exceptions_count) == (0, 0, 0, 0)
+    told = [json.loads(text) for _, text in stored.read(run.id, 2, 10)]
+    assert [event["event"] for event in told] == last
+    assert [problem for event in told for problem in wrong_with(event)] == []
+    for event in told:
+        if event["event"] == "message_end":
+            assert {event["metadata"]["usage"][f"{name}_tokens"] for name in ("prompt", "completion", "total")} == {0}
+        if event["event"] == "error":
+            assert (event["code"], event["status"]) == ("worker_lost", 500)
+    (message,) = conversations.history(run.conversation_id or "")
+    assert (message.answer, message.status) == ("yes", {"failed": "error"}.get(status, status))
+
+
+def test_a_run_that_is_stopped_where_nobody_had_begun_it_has_no_outputs(
+    bench: Bench, configure: Callable[..., None]
+) -> None:
+    configure(max_concurrent_runs=0)
+    run = bench.start(bench.app(chat_document()))
+    assert unattended.end(bench.stored(run), "stopped", "Stopped by user.")
+    assert bench.stored(run).outputs == {}
+
+
+class Shop(http.server.BaseHTTPRequestHandler):
+    """Takes an order."""
+
+    def do_GET(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_server_that_ends_gives_up_a_run_that_can_go_on_from_its_checkpoint(
+    bench: Bench, configure: Callable[..., None], soon: Callable[..., Any]
+) -> None:
+    configure(release_seconds=0.01, allow_private_addresses=True)
+    chain = [node("start", "start", variables=[]), llm("llm", "x", **ENDLESS), end(said=["llm", "text"])]
+    edges = [edge("start", "fetch"), edge("fetch", "llm"), edge("llm", "end")]
+    with listening(Shop) as url:
+        run = bench.start(bench.app(document([*chain, fetching(f"{url}/order")], edges)))
+        # One that has acted on the world is kept at once.
+        soon(lambda: checkpoints.get(run.id) and stored.last_seq(run.id) >= 8)
+        runs.shutdown()
+    row = bench.stored(run)
+    assert (row.status, row.worker) == ("running", "")
+    assert [free.id for free in leases.free(9)] == [run.id]
+
+
+def test_a_server_that_ends_while_the_store_is_away_lets_its_runs_go_all_the_same(
+    bench: Bench, soon: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = bench.start(bench.app(chat_document(**ENDLESS)))
+    live = runs.machine().live[run.id]
+    soon(lambda: stored.last_seq(run.id) >= 4)
+
+    def away(worker: str) -> int:
+        raise OSError("away")
+
+    monkeypatch.setattr("engine.running.letting_go.leases.release_queued", away)
+    runs.shutdown()
+    assert live.ended.is_set()
+    assert live.abandoned
+    assert live.cancel.tripped
+    assert bench.stored(run).status == "running", "whoever looks next finds it"
+
+
+def test_a_run_whose_end_could_not_be_stored_at_once_is_held_until_it_is_and_then_let_go(
+    bench: Bench, soon: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_end, is_away = opening.record_end, threading.Event()
+    is_away.set()
+
+    def record_end(*given: Any) -> bool:
+        if is_away.is_set():
+            raise OSError("away")
+        return store_end(*given)
+
+    monkeypatch.setattr("engine.running.machine.opening.record_end", record_end)
+    run = bench.start(bench.app(chat_document()))
+    machine = runs.machine()
+    live = machine.live[run.id]
+    soon(live.ended.is_set)
+    assert run.id in machine.held()
+    assert not bench.stored(run).is_over
+    is_away.clear()
+    soon(lambda: bench.stored(run).is_over and run.id not in machine.held())
+    assert bench.events(run)[-1]["data"]["status"] == "succeeded"

@@ -97,6 +97,16 @@ def test_a_code_works_one_second_before_its_end_and_not_at_its_end(world: World,
     assert refused(late.device_code).error == "expired_token"  # a clock set back revives nothing
 
 
+def test_a_flow_is_kept_for_an_hour_after_its_end(opened_store: str, clock: FakeClock) -> None:
+    begin()
+    clock.advance(900 + 3600)
+    begin()
+    assert count("device_flows") == 2
+    clock.advance(0.001)
+    begin()
+    assert count("device_flows") == 2, "the first is gone, the others are young"
+
+
 def test_the_remaining_seconds_count_down(opened_store: str, clock: FakeClock) -> None:
     started = begin()
     clock.advance(0.4)

@@ -130,6 +130,19 @@ def test_how_many_events_there_are_and_how_long_they_are_together(world: World) 
     assert events.extent(other.id) == (9, 9)
 
 
+def test_no_more_events_are_read_at_a_time_than_fit_but_one_at_least(world: World) -> None:
+    run, other = start(world), start(world)
+    events.append(run.id, 1, ["aa", "bb", "cc", "d" * 9])
+    events.append(other.id, 1, ["x"] * 9)
+    assert events.some(run.id, 0, 10, 4) == [(1, "aa"), (2, "bb")]
+    assert events.some(run.id, 0, 10, 5) == [(1, "aa"), (2, "bb")]
+    assert events.some(run.id, 2, 10, 1) == [(3, "cc")], "however long it is"
+    assert events.some(run.id, 3, 10, 4) == [(4, "d" * 9)]
+    assert events.some(run.id, 0, 1, 100) == [(1, "aa")]
+    assert len(events.some(run.id, 0, 10, 100)) == 4
+    assert events.some(run.id, 4, 10, 100) == []
+
+
 def test_a_batch_of_events_is_stored_whole_or_not_at_all(world: World) -> None:
     run = start(world)
     events.append(run.id, 250, ["{}"])
