@@ -25,7 +25,6 @@ from tests.waiting import HANG
 
 GET = b"GET /tiny/health HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /tiny/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-HANG = HANG  # seconds after which a test that waits for something has failed
 
 
 @dataclass

@@ -206,6 +206,108 @@ def test_a_body_that_nobody_waits_for_ends_the_connection(edge: Edge) -> None:
     assert wire.is_closed()
 
 
+def test_a_body_that_is_refused_while_it_arrives_does_not_keep_its_sender_from_the_answer(edge: Edge) -> None:
+    """A plain close with bytes unread makes the kernel throw the answer away."""
+    wire = edge.wire().send(POST + b"Content-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)
+    answer = wire.answer()
+    assert (answer.status, answer.json()["code"]) == (413, "request_entity_too_large")
+    assert wire.is_closed()
+
+
+@pytest.mark.parametrize(
+    ("framing", "body", "status"),
+    [
+        (b"Content-Length: 0", b"", 422),
+        (b"Content-Length: 12", NAMED, 200),
+        (b"Content-Length: 012", NAMED, 200),
+        (b"Content-Length: 1073741824", b"", 413),
+        (b"Transfer-Encoding: chunked", b"c\r\n" + NAMED + b"\r\n0\r\n\r\n", 200),
+        (b"Transfer-Encoding: chunked", b"0\r\n\r\n", 422),
+        (b"Transfer-Encoding: chunked", (b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * 40, 413),
+        (b"Expect: 100-continue\r\nContent-Length: 1073741824", b"", 413),
+    ],
+)
+def test_a_body_is_taken_or_refused_by_its_length(edge: Edge, framing: bytes, body: bytes, status: int) -> None:
+    answer = edge(POST + framing + b"\r\n\r\n" + body)
+    assert answer.status == status, answer
+    assert status == 200 or answer.json()["status"] == status
+
+
+def test_a_body_that_is_longer_than_stated_is_cut_at_its_length(edge: Edge) -> None:
+    wire = edge.wire().send(POST + b"Content-Length: 12\r\n\r\n" + NAMED + b"surplus\r\n\r\n")
+    assert wire.answer().json() == {"body": {"name": "a"}}
+    assert wire.is_closed()
+
+
+def test_a_body_that_ends_before_its_stated_length_reaches_no_handler(tmp_path: Path) -> None:
+    reached: list[Any] = []
+
+    async def handler(body: Any) -> Any:
+        reached.append(body)
+        return {"body": body}
+
+    with served(tmp_path, handlers={"echoBody": handler}) as edge:
+        wire = edge.wire().send(POST + b"Content-Length: 13\r\n\r\n" + NAMED)
+        until(lambda: len(edge.connections) == 1, "the connection")
+        wire.socket.close()
+        until(lambda: not len(edge.connections), "its end")
+    assert reached == []
+
+
+def test_a_body_that_does_not_come_to_its_end_is_told_so(tmp_path: Path) -> None:
+    with served(tmp_path, body_timeout_seconds=0.05) as edge:
+        for framing in (
+            b"Content-Length: 12",
+            b"Transfer-Encoding: chunked",
+            b"Expect: 100-continue\r\nContent-Length: 12",
+        ):
+            wire = edge.wire().send(POST + framing + b"\r\n\r\n")
+            if framing.startswith(b"Expect"):
+                assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+            answer = wire.answer()
+            assert (answer.status, answer.headers["connection"]) == (400, "close")
+            assert wire.is_closed()
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"OPTIONS /tiny/health", 204),
+        (b"OPTIONS *", 404),
+        (b"GET /tiny/health/", 404),
+        (b"GET //tiny/health", 404),
+        (b"GET /tiny//health", 404),
+        (b"GET /tiny/../tiny/health", 404),
+        (b"GET /tiny/%68ealth", 404),
+        (b"GET /tiny/health%00", 404),
+        (b"GET /%ff%fe", 404),
+        (b"GET /tiny/health?", 200),
+        (b"GET /tiny/health?x=1", 422),
+        (b"GET /tiny/health?&&", 200),
+        (b"GET /tiny/echo?name=a&name=b", 422),
+        (b"GET /tiny/echo?name=%ff", 400),
+        (b"GET /tiny/health#part", 200),
+        (b"DELETE /tiny/health", 405),
+        (b"BREW /tiny/health", 400),
+        (b"PROPFIND /tiny/health", 405),
+    ],
+)
+def test_a_request_line_of_any_kind_is_answered_as_documented(edge: Edge, line: bytes, status: int) -> None:
+    answer = edge(line + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.status == status, answer
+    assert answer.headers["x-request-id"]
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Request-Id", "X-Forwarded-For", "Last-Event-ID", "Idempotency-Key", "Authorization"]
+)
+def test_a_header_of_64_kb_is_refused_and_not_repeated(edge: Edge, name: str) -> None:
+    body = refused(edge, GET + name.encode() + b": " + b"a" * 65536 + b"\r\n\r\n", 431)
+    assert len(body["request_id"]) < 129
+
+
 # Clocks: as short as they go where something has to end, off where something has to stay.
 
 
