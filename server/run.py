@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import resource
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import structlog
@@ -72,8 +74,19 @@ class Server(uvicorn.Server):
             self.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and answer who is connected: those too whom the kernel has accepted and nobody here yet."""
         self.connections.stopping = True
+        late = [taken for listener in self.servers for one in listener.sockets for taken in _waiting_at(one)]
+        taking = asyncio.gather(*(self._take(connection) for connection in late))
+        # Closes the listeners before it waits for anything: nobody can come between.
         await super().shutdown(sockets)
+        await taking
+
+    async def _take(self, connection: socket.socket) -> None:
+        make: Callable[..., Protocol] = self.config.http_protocol_class  # type: ignore[assignment]
+        protocol = partial(make, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
 
 
 def connections_of(settings: Settings) -> Connections:
@@ -106,6 +119,14 @@ def protocol_of(settings: Settings, app: App, connections: Connections) -> Calla
     )
     answers = EarlyAnswers(app.parts.api_level, settings.access_log)
     return partial(Protocol, bounds=bounds, connections=connections, answers=answers)
+
+
+def _waiting_at(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that a listener has not handed out; closing it would cut them off."""
+    with socket.socket(fileno=os.dup(listener.fileno())) as own, contextlib.suppress(OSError):
+        own.setblocking(False)
+        while True:
+            yield own.accept()[0]
 
 
 def _bound_what_is_unsent(listeners: Iterable[socket.socket]) -> None:

@@ -15,7 +15,7 @@ import contract
 import server.protocol
 from server.heads import Bounds
 from tests.judge import transport_fair
-from tests.server.edge import GET, POST, Edge, alone, served
+from tests.server.edge import GET, POST, Edge, Wire, alone, served
 from tests.waiting import HANG, until
 
 NAMED = b'{"name":"a"}'
@@ -450,6 +450,25 @@ def test_what_is_asked_on_an_open_connection_while_the_server_stops_is_answered(
             answer = wire.send(GET + b"\r\n").answer()
             assert (answer.status, answer.headers["connection"]) == (200, "close")
             assert wire.is_closed()
+
+
+def test_a_connection_that_nobody_has_taken_when_the_server_stops_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the listener cuts off what waits at it."""
+    waiting: list[Wire] = []
+    with served(tmp_path) as edge:
+
+        async def last(_counter: int) -> bool:
+            # On the server's own thread, which goes on to stop: it can take nobody between.
+            waiting.extend(edge.wire().send(GET + b"\r\n") for _ in range(5))
+            return True
+
+        monkeypatch.setattr(edge.server, "on_tick", last)
+        until(lambda: edge.connections.stopping, "the stop")
+        for wire in waiting:
+            answer = wire.answer()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
 
 
 def test_bytes_that_arrived_but_were_not_read_keep_an_idle_connection_open() -> None:
