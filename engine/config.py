@@ -22,6 +22,7 @@ class EngineConfig:
     ``sweep_seconds`` says how often forms and lost runs are looked for. A worker holds its runs for
     ``lease_seconds`` at a time; a run is kept for another worker every ``checkpoint_seconds`` between two
     nodes (0: only at pauses), and when the server stops, if its nodes are done within ``release_seconds``.
+    ``old_secret_keys`` open what was sealed before the key was changed.
     ``mail`` is where the links of forms are handed in that go by e-mail; None sends none.
     ``max_run_bytes`` bounds all events of a run together. With no ``max_concurrent_runs`` this process executes none:
     others on the same store do. ``max_runs_per_app`` and ``max_runs_per_subject`` bound the runs of one app, and of one
@@ -47,6 +48,7 @@ class EngineConfig:
     files: FileConfig = field(default_factory=FileConfig)
     models: ModelTable = field(default_factory=ModelTable)
     secret_key: str = ""
+    old_secret_keys: tuple[str, ...] = ()
     tool_credentials: Mapping[str, str] = field(default_factory=dict)
     max_run_bytes: int = 64 * 1024 * 1024
     public_url: str = ""

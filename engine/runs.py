@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from engine import follow as reading
@@ -104,8 +104,7 @@ def start(
         return rows.begun(begun)
     chosen = machine()
     refuse_when_closing()
-    planned = plan(app, version, caller, body)
-    planned = replace(planned, document=author_secrets.opened(planned.document, chosen.place.sealer))
+    planned = plan(app, version, caller, body, partial(author_secrets.opened, sealer=chosen.place.sealer))
     most = Most(chosen.config.max_runs_per_subject, chosen.config.max_runs_per_app)
     context, row = open_run(app, caller, planned, chosen.holder, chosen.config.lease_seconds, claim, most)
     if context is not None:

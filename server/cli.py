@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import accounts, apps, datasets, demo, inspect, models, serving, tokens, tools, workspaces
+from server.commands import accounts, apps, datasets, demo, inspect, keys, models, serving, tokens, tools, workspaces
 
 app = typer.Typer(
     name="difyspec",
@@ -36,6 +36,7 @@ app.add_typer(apps.app, name="apps")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.add_typer(tools.app, name="tools")
+app.add_typer(keys.app, name="keys")
 app.command("journey")(inspect.journey)
 app.command("check-config")(inspect.check_config)
 

@@ -37,10 +37,14 @@ def resources(settings: Settings) -> Iterator[None]:
     from engine import runs
     from engine.config import EngineConfig
     from engine.files.config import FileConfig
+    from engine.running import resealing
+    from engine.running.sealing import Sealer
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store.open(settings.store_url, limits=settings.store_limits)
     try:
+        # What earlier versions stored in the clear is sealed before anything is served.
+        resealing.seal_stored(Sealer(settings.secret(), settings.old_secrets()), _told)
         runs.configure(
             EngineConfig(
                 max_execution_seconds=settings.max_execution_seconds,
@@ -54,6 +58,7 @@ def resources(settings: Settings) -> Iterator[None]:
                 max_runs_per_subject=settings.max_runs_per_subject,
                 models=settings.model_table(),
                 secret_key=settings.secret(),
+                old_secret_keys=settings.old_secrets(),
                 tool_credentials=settings.credentials_of_tools(),
                 max_run_bytes=settings.max_run_bytes,
                 public_url=settings.base_url,
@@ -67,6 +72,7 @@ def resources(settings: Settings) -> Iterator[None]:
                     folder=settings.file_folder,
                     storage=settings.file_storage,
                     secret=settings.secret(),
+                    old_secrets=settings.old_secrets(),
                     api_url=f"{settings.base_url}/openapi/v1",
                     link_seconds=settings.files_access_timeout,
                     limits=settings.file_limits,
@@ -82,6 +88,10 @@ def resources(settings: Settings) -> Iterator[None]:
             runs.shutdown()
     finally:
         store.close()
+
+
+def _told(what: str, done: int, of: int) -> None:
+    log.info("sealing", what=what, done=done, of=of)
 
 
 def lifespan_of(settings: Settings, threads: Threads) -> Callable[[Any], contextlib.AbstractAsyncContextManager[Any]]:

@@ -61,6 +61,9 @@ class SettingTable(BaseSettings):
     secret_key: SecretStr = Field(
         SecretStr(""), description="encrypts secrets, signs links; empty: made once, in data_dir"
     )
+    secret_key_old: SecretStr = Field(
+        SecretStr(""), description="the key before `difyspec keys rotate`: opens what it sealed; empty: none"
+    )
     token_ttl_days: int = Field(14, ge=1, le=365, description="life of a token in days")
     known_client_ids: Words = Field(["difyctl", "difyspec"], description="clients that may start a sign-in")
     rate_limits: bool = Field(True, description="false switches all rate limits off but that of passwords")

@@ -23,6 +23,7 @@ from server.setting_table import SettingTable
 
 SECRET_NAMES = ("secret", "credentials", "password", "token_key", "api_key", "database_url", "redis_url",
                 "smtp_url")  # fmt: skip
+KEY_FILE, OLD_KEY_FILE = "secret.key", "secret.key.old"
 
 
 class Settings(SettingTable):
@@ -89,7 +90,7 @@ class Settings(SettingTable):
         given = self.secret_key.get_secret_value()
         if given:
             return given
-        kept = self.data_dir / "secret.key"
+        kept = self.data_dir / KEY_FILE
         self.data_dir.mkdir(parents=True, exist_ok=True)
         try:
             with open(kept, "x", opener=_private) as file:
@@ -97,6 +98,42 @@ class Settings(SettingTable):
         except FileExistsError:
             pass
         return kept.read_text().strip()
+
+    def old_secrets(self) -> tuple[str, ...]:
+        """Secrets from before the key was changed, which still open what they sealed."""
+        given = self.secret_key_old.get_secret_value()
+        kept = self.data_dir / OLD_KEY_FILE
+        if not self.secret_key.get_secret_value() and kept.exists():
+            given = given or kept.read_text().strip()
+        return (given,) if given and given != self.secret() else ()
+
+    def new_key_file(self) -> bool:
+        """Put a new key into ``data_dir``, and the present one beside it; False where a change is under way already,
+        or the key is a setting. Whenever this is cut off, no key is lost.
+        """
+        key, old = self.data_dir / KEY_FILE, self.data_dir / OLD_KEY_FILE
+        if self.secret_key.get_secret_value() or self.old_secrets():
+            return False
+        _put(old, self.secret())
+        _put(key, secrets.token_urlsafe(32))
+        return True
+
+    def forget_old_key_file(self) -> bool:
+        """Delete the old key in ``data_dir``; False if there is none."""
+        old = self.data_dir / OLD_KEY_FILE
+        is_there = old.exists()
+        old.unlink(missing_ok=True)
+        return is_there
+
+
+def _put(file: Path, text: str) -> None:
+    """Write a file whole or not at all, for its owner only."""
+    fresh = file.with_name(file.name + ".tmp")
+    with open(fresh, "w", opener=_private) as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    fresh.replace(file)
 
 
 def _private(path: str, flags: int) -> int:

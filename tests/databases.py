@@ -72,7 +72,7 @@ def drop_postgres(server: str) -> None:
 
 def empty_postgres(url: str) -> None:
     """Delete every row of every table of ours."""
-    _on_server(url, "TRUNCATE accounts, workspaces, audit CASCADE")
+    _on_server(url, "TRUNCATE accounts, workspaces, audit, sealing_passes CASCADE")
 
 
 def _on_server(url: str, *statements: str) -> None:

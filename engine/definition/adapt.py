@@ -104,7 +104,7 @@ def typed_variable(item: Mapping[str, Any], warnings: list[str]) -> dict[str, An
         value = empty(kind)
     description = item.get("description")
     return {
-        **item,
+        **{name: one for name, one in item.items() if name != "sealed"},  # the store's own, of a secret one
         "id": str(item.get("id") or item["name"]),
         "value_type": kind,
         "value": value,

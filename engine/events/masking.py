@@ -12,6 +12,8 @@ from engine.events.spellings import spellings
 from engine.inputs.given_files import MARK
 
 MASK = "******"
+# Where an opened definition keeps the keys that stand in its settings.
+KEYS = "keys"
 # A form that is shorter is not taken out of names of members, nor out of ids: there it would be chance.
 _LONG = 8
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -87,6 +89,7 @@ class Mask:
 
 
 def secrets_of(document: Mapping[str, Any]) -> list[str]:
-    """Return the values of the definition's secret environment variables."""
+    """Return the values of an opened definition's secret variables, and the keys in its settings."""
     items = document.get("environment_variables") or []
-    return [str(item["value"]) for item in items if item.get("value_type") == "secret" and item.get("value")]
+    values = [str(item["value"]) for item in items if item.get("value_type") == "secret" and item.get("value")]
+    return [*values, *document.get(KEYS, ())]

@@ -13,6 +13,7 @@ from engine.files.kinds import FileLimits
 @dataclass(frozen=True, slots=True)
 class FileConfig:
     """``storage``: ``s3://bucket/prefix``, or empty for ``folder``. ``api_url`` is where links lead.
+    Links that were signed with one of ``old_secrets`` still open.
     The text of a document is read within ``document_seconds`` and ``document_memory_bytes``.
     ``quota_bytes``: what one person's unused uploads may take together, 0 for any amount.
     ``unused_for``: how long an upload waits for a run; ``kept_for``: how long a used one stays, None for good.
@@ -21,6 +22,7 @@ class FileConfig:
     folder: Path = Path(".difyspec/files")
     storage: str = ""
     secret: str = field(default="not a secret: tests only", repr=False)
+    old_secrets: tuple[str, ...] = field(default=(), repr=False)
     api_url: str = "http://127.0.0.1:8000/openapi/v1"
     link_seconds: int = 3600
     limits: FileLimits = field(default_factory=FileLimits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
@@ -23,10 +23,12 @@ class _Signer(TimestampSigner):
 
 
 class FileLinks:
-    """Makes and checks links. In: the server's secret, the address of the API, the life of a link in seconds."""
+    """Makes and checks links. In: the server's secret, the address of the API, the life of a link in seconds,
+    secrets of before whose links still open.
+    """
 
-    def __init__(self, secret: str, api_url: str, seconds: int) -> None:
-        self._signer = _Signer(secret, salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256)
+    def __init__(self, secret: str, api_url: str, seconds: int, old: Sequence[str] = ()) -> None:
+        self._signer = _Signer([*old, secret], salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256)
         self._api_url, self._seconds = api_url.rstrip("/"), seconds
         self._link = re.compile(re.escape(f"{self._api_url}/files/") + r"([0-9a-f-]{36})\?sign=([\w-]+\.[\w-]+)")
 

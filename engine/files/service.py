@@ -33,7 +33,7 @@ class Files:
 
     def __init__(self, config: FileConfig, guard: AddressGuard) -> None:
         self.config, self.limits, self.asking = config, config.limits, Asking(guard)
-        self.links = FileLinks(config.secret, config.api_url, config.link_seconds)
+        self.links = FileLinks(config.secret, config.api_url, config.link_seconds, config.old_secrets)
         self.reader = config.document_reader()
         self._bytes = file_bytes.open_bytes(config.storage, config.folder)
 

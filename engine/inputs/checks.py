@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,11 +36,18 @@ class Plan:
     files: list[dict[str, Any]] = field(default_factory=list)
 
 
-def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[str, Any]) -> Plan:
+def plan(
+    app: App,
+    version: apps.Version | None,
+    caller: Caller,
+    body: Mapping[str, Any],
+    opened: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+) -> Plan:
     """Check a request to run ``app`` (behaviour-runs §2.3, §2.4 and §5.1, in that order).
 
-    Refusals: not_runnable, invalid_param, bad_request, not_found, app_unavailable, and those of
-    `engine.files.asking.Asking.ask`, whose NotKnown may be raised too.
+    ``opened`` makes of a stored definition what is run, with its secrets.
+
+    Refusals: not_runnable, invalid_param, bad_request, not_found, app_unavailable.
     """
     if app.mode not in MODES:
         raise Refusal("not_runnable", "mode_not_runnable")
@@ -63,7 +70,7 @@ def plan(app: App, version: apps.Version | None, caller: Caller, body: Mapping[s
     if used and not files.keep(caller, app.id, used, file_rules.current().config.kept_for):
         raise Refusal("invalid_param", "A file was deleted a moment ago; upload it again.")
     auto_name = body.get("auto_generate_name") is not False and app.mode != "completion"
-    document = as_graph(chosen.definition, given, query)
+    document = as_graph(opened(chosen.definition), given, query)
     return Plan(chosen, document, given, query, conversation, auto_name, attached)
 
 

@@ -44,7 +44,7 @@ def node_services(live: LiveRun, place: Workplace, desk: FormDesk) -> Services:
         max_output_characters=config.max_output_characters,
         tools=Toolbox(
             ToolContext(live.cancel, http_client, current().now, html, keep),
-            finder(context.app_id, config.secret_key, config.tool_credentials),
+            finder(context.app_id, place.sealer, config.tool_credentials),
         ),
         models=config.models,
         meter=live.meter,

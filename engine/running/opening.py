@@ -145,7 +145,7 @@ def reopened(row: rows.Run, sealer: Sealer) -> RunContext | None:
     version = apps.version(row.app_id, row.version_id)
     if version is None:
         return None
-    return context_of(row, author_secrets.opened(as_graph(version.definition, row.inputs, row.query), sealer))
+    return context_of(row, as_graph(author_secrets.opened(version.definition, sealer), row.inputs, row.query))
 
 
 @db.reads

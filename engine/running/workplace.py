@@ -38,4 +38,6 @@ def workplace(config: EngineConfig) -> Workplace:
         memory_bytes=config.code_memory_bytes,
         answer_bytes=config.max_code_answer_bytes,
     )
-    return Workplace(config, pool, sandbox, FormLinks(secret, config.public_url), Sealer(secret), new_name())
+    return Workplace(
+        config, pool, sandbox, FormLinks(secret, config.public_url), Sealer(secret, config.old_secret_keys), new_name()
+    )

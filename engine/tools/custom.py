@@ -11,7 +11,7 @@ from engine.tools.tool import Tool, ToolProblem
 from store import tools
 
 
-def finder(app_id: str, secret_key: str, credentials: Mapping[str, str]) -> Callable[[str, str, str], Tool | None]:
+def finder(app_id: str, sealer: Sealer, credentials: Mapping[str, str]) -> Callable[[str, str, str], Tool | None]:
     """Return the function that finds an imported tool for a run of this app.
 
     ``credentials`` are the settings': by the API's name, in any case. They win over those given at import.
@@ -24,7 +24,7 @@ def finder(app_id: str, secret_key: str, credentials: Mapping[str, str]) -> Call
             provider = tools.for_worker_find(app_id, provider_id, provider_name)
             made: list[Tool] = []
             if provider is not None:
-                secret = _secret(provider, secret_key, credentials)
+                secret = _secret(provider, sealer, credentials)
                 made = tools_of(provider.name, provider.definition, secret)
             known[key] = {tool.name: tool for tool in made}
         return known[key].get(clean_name(tool_name))
@@ -37,7 +37,7 @@ def seal(secret_key: str, credential: str) -> str:
     return Sealer(secret_key).seal(credential)
 
 
-def _secret(provider: tools.Provider, secret_key: str, credentials: Mapping[str, str]) -> Callable[[], str]:
+def _secret(provider: tools.Provider, sealer: Sealer, credentials: Mapping[str, str]) -> Callable[[], str]:
     def secret() -> str:
         given = {name.casefold(): value for name, value in credentials.items()}.get(provider.name.casefold())
         if given:
@@ -45,7 +45,7 @@ def _secret(provider: tools.Provider, secret_key: str, credentials: Mapping[str,
         if provider.sealed_credential is None:
             return ""
         try:
-            return Sealer(secret_key).unseal(provider.sealed_credential)
+            return sealer.unseal(provider.sealed_credential)
         except SealBroken:
             raise ToolProblem(
                 f"The credential of '{provider.name}' was stored under another secret key; import it again"

@@ -63,20 +63,22 @@ def import_one(
 ) -> App:
     """Store one loaded definition (``engine.definition.reading.Definition``), published or as a draft.
 
-    The values of its secret variables are sealed with the server's key, and left out of the text that is exported.
+    Its secrets (the values of secret variables, keys in settings) are sealed with the server's key, and left out of the
+    text that is exported.
     """
     import store.apps
     from engine.definition import author_secrets
     from engine.running.sealing import Sealer
 
+    source = path.read_text(encoding="utf-8")
     made = store.apps.create(
         workspace_id,
         author_id,
         name=one.name,
         mode=one.mode,
         description=one.description,
-        definition=author_secrets.sealed(one.document, Sealer(secret_key)),
-        source=author_secrets.blanked(path.read_text(encoding="utf-8")),
+        definition=author_secrets.sealed(one.document, Sealer(secret_key), source),
+        source=author_secrets.blanked(source),
         tags=tags,
     )
     if publish:
@@ -105,14 +107,27 @@ def list_apps(output: Output = Format.table) -> None:
 
 
 @app.command()
-def export(app_id: AppId) -> None:
-    """Print the definition as it was imported. The values of its secret variables are left out."""
+def export(
+    app_id: AppId,
+    with_secrets: Annotated[
+        bool, typer.Option("--secrets", help="with the secrets that were imported with it")
+    ] = False,
+) -> None:
+    """Print the definition as it was imported. Its secrets are left out: the values of secret variables, and keys in
+    settings.
+    """
     import store.apps
+    from engine.definition import author_secrets
+    from engine.running.sealing import Sealer
 
-    with opened():
+    with opened() as current:
         _existing(app_id)
         stored = store.apps.draft(app_id)
-        typer.echo(stored.source if stored else "", nl=False)
+        text = stored.source if stored else ""
+        if stored and text and with_secrets:
+            sealer = Sealer(current.secret(), current.old_secrets())
+            text = author_secrets.restored(text, stored.definition, sealer)
+        typer.echo(text, nl=False)
 
 
 @app.command()

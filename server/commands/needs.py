@@ -24,12 +24,13 @@ def _datasets(app_id: str, document: Mapping[str, Any]) -> list[str]:
 
 
 def _tools(app_id: str, document: Mapping[str, Any]) -> list[str]:
+    from engine.running.sealing import Sealer
     from engine.tools.custom import finder
     from engine.tools.named import tools_of
     from engine.tools.registry import built_in
 
     # Only looked for, never called: no credential is needed.
-    imported = finder(app_id, "", {})
+    imported = finder(app_id, Sealer(""), {})
     return [
         f"The tool '{one.tool_name}' of '{one.provider}' is not on this server: until `difyspec tools import` has "
         "added it, it fails when it is reached."

@@ -38,6 +38,12 @@ def declare(base: Any) -> None:
         source = Optional(LongStr, autostrip=False)
         created_at = Required(int, size=64)
 
+    class SealingPass(base):
+        _table_ = "sealing_passes"
+        name = PrimaryKey(str)
+        place = Optional(str, autostrip=False)
+        finished_at = Optional(int, size=64)
+
     class AppTag(base):
         _table_ = "app_tags"
         app_id = Required(str)

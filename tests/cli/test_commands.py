@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from server.cli import app, main
 from server.commands.tables import drawn
+from tests.engine.damage import KEYED, flow_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,6 +61,8 @@ GROUPS = [
     ("datasets",),
     ("models",),
     ("tools",),
+    ("keys",),
+    ("keys", "rotate"),
 ]
 
 
@@ -334,3 +337,62 @@ def test_a_workspace_is_archived_and_an_app_s_api_switched_off(shell: Shell, own
     one = shell.rows("apps", "import", str(ROOT / "examples" / "ask.yml"), "--owner", owner)[0]["id"]
     assert "is off" in shell("apps", "api", one, "off")
     shell("apps", "api", one, "maybe", code=2)
+
+
+@pytest.fixture
+def keyed(shell: Shell, owner: str, tmp_path: Path) -> str:
+    """An app with keys in its settings; the value is its id."""
+    source = tmp_path / "keyed.json"
+    source.write_text(json.dumps(flow_of("workflow", *KEYED)))
+    done = shell("apps", "import", str(source), "-o", "json")
+    return str(json.loads(done[done.index("[\n") : done.rindex("]") + 1])[0]["id"])
+
+
+def test_an_export_has_secrets_only_when_they_are_asked_for(shell: Shell, keyed: str) -> None:
+    plain, whole = shell("apps", "export", keyed), shell("apps", "export", keyed, "--secrets")
+    for key in ("k-authorization", "k-header", "k-query", "k-agent", "s3cret-of-the-author"):
+        assert (key in plain, key in whole) == (False, True)
+    assert json.loads(whole) == flow_of("workflow", *KEYED)
+
+
+def test_a_key_in_the_data_directory_is_changed_and_the_old_one_forgotten_when_nothing_needs_it(
+    shell: Shell, keyed: str, tmp_path: Path
+) -> None:
+    key, old = tmp_path / "secret.key", tmp_path / "secret.key.old"
+    first = key.read_text()
+    told = shell("keys", "rotate")
+    assert (key.read_text() != first, old.read_text()) == (True, first)
+    assert "apps: 2 of 2" in told
+    assert oct(key.stat().st_mode)[-3:] == oct(old.stat().st_mode)[-3:] == "600"
+    second = key.read_text()
+    shell("keys", "rotate")
+    assert key.read_text() == second, "a change that is under way goes on with its key"
+    assert all(row["under other keys"] == 0 for row in shell.rows("keys", "status"))
+    assert "deleted" in shell("keys", "forget")
+    assert not old.exists()
+    assert "k-header" in shell("apps", "export", keyed, "--secrets")
+    assert "no old key" in shell("keys", "forget")
+
+
+def test_a_change_that_was_cut_off_between_its_two_files_loses_no_key(shell: Shell, keyed: str, tmp_path: Path) -> None:
+    first = (tmp_path / "secret.key").read_text()
+    (tmp_path / "secret.key.old").write_text(first)
+    assert "k-header" in shell("apps", "export", keyed, "--secrets")
+    shell("keys", "rotate")
+    assert (tmp_path / "secret.key").read_text() != first
+    assert "k-header" in shell("apps", "export", keyed, "--secrets")
+
+
+def test_a_key_among_the_settings_is_changed_with_the_old_one_beside_it(
+    shell: Shell, keyed: str, tmp_path: Path
+) -> None:
+    first, fresh = (tmp_path / "secret.key").read_text(), "f" * 32
+    both = {"DIFYSPEC_SECRET_KEY": fresh, "DIFYSPEC_SECRET_KEY_OLD": first}
+    assert "DIFYSPEC_SECRET_KEY_OLD" in shell("keys", "rotate", code=2, DIFYSPEC_SECRET_KEY=fresh)
+    assert "import the app again" in shell("apps", "export", keyed, "--secrets", code=1, DIFYSPEC_SECRET_KEY=fresh)
+    assert "k-header" in shell("apps", "export", keyed, "--secrets", **both)
+    assert "2 are not sealed" in shell("keys", "forget", code=1, **both)
+    shell("keys", "rotate", **both)
+    assert "unset it" in shell("keys", "forget", **both)
+    assert "k-header" in shell("apps", "export", keyed, "--secrets", DIFYSPEC_SECRET_KEY=fresh)
+    assert "yet another one" in shell("keys", "rotate", code=1, DIFYSPEC_SECRET_KEY="x", DIFYSPEC_SECRET_KEY_OLD="y")

@@ -53,13 +53,35 @@ _CONFIG = {
     "external_data_tools": [{"enabled": True, "type": "api", "variable": "a", "label": "x", "config": {}}],
 }  # fmt: skip
 
+KEYED = (
+    {"id": "it", "data": {
+        "type": "http-request", "title": "it", "method": "post",
+            "url": "http://ada:k-url-pw@127.0.0.1:1/?api_key=k-query&q=1",
+        "authorization": {"type": "api-key", "config": {"type": "custom", "header": "X-Api",
+            "api_key": "k-authorization"}},
+        "headers": "Accept: text/plain\nX-API-Key: k-header\nAuthorization: Bearer k-bearer\nX-Ref: {{#env.KEY#}}",
+        "params": "page:1\naccess_token:k-param", "timeout": {},
+        "body": {"type": "form-data", "data": [
+            {"key": "password", "type": "text", "value": "k-form"}, {"key": "q", "type": "text", "value": "plain"}]}}},
+    {"id": "tool", "data": {
+        "type": "tool", "title": "t", "provider_id": "p", "provider_type": "api", "tool_name": "t",
+        "tool_configurations": {"api_token": "k-configuration", "limit": "3"},
+        "tool_parameters": {"secret_key": {"type": "mixed", "value": "k-parameter"}, "q": {"type": "mixed",
+            "value": "x"}}}},
+    {"id": "agent", "data": {
+        "type": "agent", "title": "a", "agent_strategy_name": "react", "agent_parameters": {"tools": {
+            "type": "constant", "value": [{"tool_name": "t", "provider_name": "p",
+            "credentials": {"user": "k-credentials"},
+                                           "parameters": {"apiKey": {"auto": 0, "value": "k-agent"}}}]}}}},
+)  # fmt: skip
+
 
 def _app(mode: str, **body: Any) -> dict[str, Any]:
     about = {"name": "N", "mode": mode, "icon": "x", "icon_background": "#fff", "description": "d"}
     return {"version": "0.6.0", "kind": "app", "app": about, **body}
 
 
-def _flow(mode: str, *nodes: dict[str, Any]) -> dict[str, Any]:
+def flow_of(mode: str, *nodes: dict[str, Any]) -> dict[str, Any]:
     start = {"id": "start", "data": {"type": "start", "title": "s", "variables": _VARIABLES}}
     variables = [
         {"id": "1", "name": "KEY", "value_type": "secret", "value": "s3cret-of-the-author"},
@@ -79,7 +101,8 @@ def sound() -> list[dict[str, Any]]:
     made += [deepcopy(old.document) for old in OLD.values()]
     for kind, data in GOOD.items():
         mode = "advanced-chat" if kind in ("answer", "assigner") else "workflow"
-        made.append(_flow(mode, {"id": "it", "data": {"title": "it", **data, "type": kind}}))
+        made.append(flow_of(mode, {"id": "it", "data": {"title": "it", **data, "type": kind}}))
+    made.append(flow_of("workflow", *KEYED))
     made += [_app(mode, model_config=_CONFIG) for mode in ("chat", "agent-chat", "completion")]
     return made
 
