@@ -295,9 +295,9 @@ def test_a_store_that_is_away_is_told_of_once_each_time(caplog: pytest.LogCaptur
     for times in (1, 2):
         log.append("a")
         disk.away = True
-        assert not log.flush()
-        assert not log.flush()
-        assert len(caplog.records) == times
+        for _ in range(3):
+            assert not log.flush()
+            assert len(caplog.records) == times
         disk.away = False
         assert log.flush()
 

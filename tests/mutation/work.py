@@ -34,7 +34,7 @@ def work(share: int, shares: int, each: int, names: list[str]) -> None:
             print((ROOT / "output.txt").read_text()[-5000:], file=sys.stderr)
             raise SystemExit(f"{name}: its tests fail without any change")
         # Slow machines are slow at everything.
-        guard = 20 + 8 * (time.monotonic() - began)
+        guard = 20 + 4 * (time.monotonic() - began)
         numbers: dict[Mutant, int] = {}
         for one in mine:
             began = time.monotonic()
