@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import socket
 import struct
 import termios
 from asyncio import TimerHandle
@@ -297,9 +298,16 @@ class Protocol(HttpToolsProtocol):
     def _sending_is_late(self) -> None:
         self.send_clock = None
         if self.unsent - self.wire.get_write_buffer_size() < min(LEAST_READ, self.unsent):
-            self.wire.abort()
+            self._cut()
         else:
             self._watch_sending()
+
+    def _cut(self) -> None:
+        """End the connection now. Without this the kernel would go on offering what the client does not take."""
+        with contextlib.suppress(AttributeError, OSError):
+            connection = self.wire.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.wire.abort()
 
     def _stop(self, head: bool = False, send: bool = False) -> None:
         if head and self.head_clock is not None:
