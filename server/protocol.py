@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import socket
 import struct
+import sys
 import termios
 from asyncio import TimerHandle
 from typing import Any
@@ -46,7 +47,8 @@ class Protocol(HttpToolsProtocol):
         self.is_ending = False  # answered for the last time
         self.target: list[bytes] = []
         self.hosts: list[bytes] = []
-        self.head_size = 0
+        self.head_size = self.head_fields = 0
+        self.most_bytes, self.most_fields = bounds.head_bytes or sys.maxsize, bounds.head_fields or sys.maxsize
         self.since = 0  # bytes since the last one of a body, or of a request
         self.head_clock: TimerHandle | None = None
         self.send_clock: TimerHandle | None = None
@@ -128,7 +130,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self.in_head, self.since, self.head_size = True, 0, 0
+        self.in_head, self.since, self.head_size, self.head_fields = True, 0, 0, 0
         self.target, self.hosts = [], []
 
     def on_url(self, url: bytes) -> None:
@@ -144,14 +146,17 @@ class Protocol(HttpToolsProtocol):
         if not self.in_head:
             return
         self.head_size += len(name) + len(value) + 4
+        self.head_fields += 1
+        if self.head_size > self.most_bytes or self.head_fields > self.most_fields:
+            self.bounds.check_head(self.head_size, self.head_fields)
+        name = name.lower()
         if b"_" in name:
-            # Where headers become variables (CGI, WSGI) it would pass for the one with a dash.
-            self.bounds.check_head(self.head_size, len(self.headers))
-            return
-        super().on_header(name, value)
-        self.bounds.check_head(self.head_size, len(self.headers))
-        if name.lower() == b"host":
+            return  # where headers become variables (CGI, WSGI) it would pass for the one with a dash
+        if name == b"host":
             self.hosts.append(value)
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: its request begins, or waits behind the one at work."""
