@@ -23,11 +23,14 @@ KINDS = {
     "a signed token": re.compile(rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
     "a token of this server": re.compile(rb"\b(?:dfo[ae]_|dc_)(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{43}\b"),
     "a password in an address": re.compile(
-        rb"\b(?:postgres(?:ql)?|redis|https?|smtp)://[^\s/:@\"'{}<>$]+:(?P<password>[^\s@\"'{}<>$]{8,})@"
+        rb"\b(?:postgres(?:ql)?|redis|https?|smtp)://[^\s/:@\"'{}<>$]+:(?P<password>[^\s@\"'{}<>$]{8,})@[\w.-]+"
     ),
 }  # fmt: skip
 # Those of examples, which open nothing.
-EXAMPLES = re.compile(rb"password|s[e3]cret|abcdefgh|0uYt7Qd3Rz5mVb1cXn9kLw2sEp6hJf8gAa4iTo0yUqM", re.IGNORECASE)
+EXAMPLES = re.compile(
+    rb"@127\.0\.0\.1|@localhost|@[\w.-]*example|password|s[e3]cret|abcdefgh|0uYt7Qd3Rz5mVb1cXn9kLw2sEp6hJf8gAa4iTo0yUqM",
+    re.IGNORECASE,
+)
 
 
 def tracked() -> list[str]:
