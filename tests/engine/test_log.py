@@ -25,13 +25,14 @@ class Disk:
     def __init__(self) -> None:
         self.held: dict[int, str] = {}
         self.together: list[set[str]] = []
-        self.away = False
+        self.away, self.failed = False, 0
         self.open = threading.Event()
         self.open.set()
 
     def append(self, _run_id: str, first: int, payloads: list[str]) -> bool:
         self.open.wait(HANG)
         if self.away:
+            self.failed += 1
             raise OSError("away")
         if first in self.held:
             return False
@@ -69,6 +70,7 @@ def test_the_writer_tries_again_until_the_store_is_back(soon: Any) -> None:
     log = EventLog("run", disk.append)
     log.append("a")
     writer.mark(log)
+    soon(lambda: disk.failed)
     disk.away = False
     soon(lambda: log.since(0)[0])
     writer.close()
