@@ -50,7 +50,8 @@ def insert(form_id: str, drafts: Iterable[MailDraft]) -> None:
 
 @db.writes
 def claim(limit: int = 20) -> list[Mail]:
-    """Mails that this process is to send now; nobody else is told of them until their next attempt is due.
+    """Mails that this process is to send now, in turns of those whose runs ask; nobody else is told of them until their
+    next attempt is due.
 
     Those of forms that can no longer be answered are let go.
     """
@@ -63,8 +64,11 @@ def claim(limit: int = 20) -> list[Mail]:
         now,
     )
     found = sql.rows(
-        "SELECT token_hash, form_id, address, subject, body, attempts FROM mails"
-        " WHERE status = 'waiting' AND due_at <= ? ORDER BY due_at, token_hash LIMIT ?",
+        "SELECT m.token_hash, m.form_id, m.address, m.subject, m.body, m.attempts FROM mails AS m"
+        " JOIN forms AS f ON f.id = m.form_id JOIN runs AS r ON r.id = f.run_id"
+        " WHERE m.status = 'waiting' AND m.due_at <= ?"
+        " ORDER BY ROW_NUMBER() OVER (PARTITION BY r.subject ORDER BY m.due_at, m.token_hash), m.due_at, m.token_hash"
+        " LIMIT ?",
         now,
         limit,
     )

@@ -6,9 +6,10 @@ for any other server.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
+from graphon.model_runtime.entities.llm_entities import LLMResultChunk
 from graphon.model_runtime.entities.message_entities import PromptMessage, PromptMessageTool
 
 from engine.models.local_server import running
@@ -24,6 +25,19 @@ class LocalModel(OpenAIModel):
         """Where the process listens; started if it is not running."""
         server = running(self.backend)
         return f"{server.address}/v1", server.key
+
+    def chunks(
+        self,
+        messages: Sequence[PromptMessage],
+        parameters: Mapping[str, Any],
+        tools: Sequence[PromptMessageTool],
+        stop: Sequence[str],
+    ) -> Generator[LLMResultChunk, None, None]:
+        """Yield the answer as it arrives, when it is the caller's turn: the process itself would let who asks first
+        keep out all others.
+        """
+        with running(self.backend).turns.place(self.cancel):
+            yield from super().chunks(messages, parameters, tools, stop)
 
     def request(
         self,

@@ -12,11 +12,12 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.models.backend import Backend
 from engine.models.errors import InvokeServerUnavailableError
+from engine.running.places import Places
 
 _LOAD_SECONDS = 120
 HOW = (
@@ -27,11 +28,12 @@ HOW = (
 
 @dataclass
 class LocalServer:
-    """A running process: where it listens and the key it wants."""
+    """A running process: where it listens and the key it wants. It answers one at a time: callers take turns."""
 
     address: str
     key: str
     process: subprocess.Popen[str]
+    turns: Places = field(default_factory=lambda: Places(1))
 
     def close(self) -> None:
         """End the process."""

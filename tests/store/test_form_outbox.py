@@ -11,6 +11,7 @@ import pytest
 
 import store.runs
 from store import checkpoints, db, files, forms, mails
+from store.caller import Caller
 from store.checkpoints import Halt
 from store.clock import current, current_ids
 from store.forms import Draft
@@ -24,9 +25,10 @@ from tests.world import World
 HOUR = timedelta(hours=1)
 
 
-def asked(world: World, addresses: int = 1) -> tuple[Run, str]:
+def asked(world: World, addresses: int = 1, caller: Caller | None = None) -> tuple[Run, str]:
     """A run that waits, and the id of its form, which goes out by mail."""
-    run = store.runs.create(app_id=world.app.id, version_id="v", caller=world.owner_caller, inputs={}, mode="workflow")
+    caller = caller or world.owner_caller
+    run = store.runs.create(app_id=world.app.id, version_id="v", caller=caller, inputs={}, mode="workflow")
     form_id, now = current_ids().uuid7(), current().now()
     drafts = tuple(MailDraft(f"a{n}@x.example", f"{n}:{form_id}", "Subject", "Body") for n in range(addresses))
     draft = Draft(form_id, f"e:{form_id}", "node", None, {"inputs": []}, now, now + HOUR, drafts)
@@ -53,6 +55,14 @@ def test_each_mail_is_claimed_once_until_it_is_due_again(world: World, clock: Fa
     mails.settle(again[0].token_hash, "failed")
     clock.advance(61)
     assert len(mails.claim()) == 4
+
+
+def test_mails_are_claimed_in_turns_of_the_callers_whose_runs_ask(world: World, clock: FakeClock) -> None:
+    _, many = asked(world, 30)
+    clock.advance(1)
+    _, few = asked(world, 2, world.other_caller)
+    assert [one.form_id for one in mails.claim(4)] == [many, few, many, few]
+    assert {one.form_id for one in mails.claim(4)} == {many}
 
 
 def test_a_mail_is_tried_as_long_as_its_form_waits_every_half_hour_at_last(world: World, clock: FakeClock) -> None:
