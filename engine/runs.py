@@ -11,6 +11,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -71,7 +72,8 @@ def configure(config: EngineConfig | None = None) -> None:
     guard = AddressGuard(allow_private=config.allow_private_addresses, allowed_hosts=config.allowed_hosts)
     files.configure(config.files, guard)
     _engine = _Engine(config)
-    recovery.recover(_engine.machine)
+    with suppress(Refusal):  # the store is away for a moment: the keeper looks again
+        recovery.recover(_engine.machine)
     _engine.keeper.begin()
     _engine.machine.watch.begin()
     if _engine.mailer:

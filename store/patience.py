@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum
 
 RETRY_SECONDS = 0.25
 REQUEST_POOL = "request"  # how the threads are named that carry out requests
@@ -33,18 +33,19 @@ class Limits:
     waiting_writers: int = 10
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What a thread works for."""
 
-    REQUEST = auto()
-    RUN = auto()
-    KEEPER = auto()
+    REQUEST = 0
+    RUN = 1
+    KEEPER = 2
 
 
 class _Here(threading.local):
     kind = Kind.REQUEST
     over: Callable[[], bool] | None = None
     hurried = False
+    pool = ""
 
 
 _here = _Here()
@@ -53,6 +54,13 @@ _here = _Here()
 def kind() -> Kind:
     """What the calling thread works for; REQUEST unless it said otherwise."""
     return _here.kind
+
+
+def pool() -> str:
+    """The pool that the calling thread is of, by its name; computed once for each thread."""
+    if not _here.pool:
+        _here.pool = threading.current_thread().name.partition("_")[0]
+    return _here.pool
 
 
 def keep() -> None:

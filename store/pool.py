@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -29,8 +29,24 @@ class PoolExhausted(psycopg2.OperationalError):
 
 
 class _Waiter:
+    """A thread that waits for its turn. A plain lock is its signal: most need none, and an Event takes long to make."""
+
     def __init__(self, kind: Kind) -> None:
-        self.kind, self.granted = kind, threading.Event()
+        self.kind, self.granted = kind, False
+        self._signal = threading.Lock()
+        self._signal.acquire()
+
+    def grant(self) -> None:
+        self.granted = True
+        self._signal.release()
+
+    def withdraw(self) -> None:
+        self.granted, self._signal = False, threading.Lock()
+        self._signal.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it was granted within so many seconds."""
+        return self.granted or self._signal.acquire(timeout=seconds)
 
 
 class Pool:
@@ -43,7 +59,7 @@ class Pool:
         self._connect_one, self._size, self._wait = connect_one, size, wait_seconds
         self._lock = threading.Lock()
         self._free: list[Any] = []  # the one that was used last is used next
-        self._held: Counter[Kind] = Counter()
+        self._held = [0 for _ in Kind]
         self._queue: deque[_Waiter] = deque()
         self._owners: dict[int, Kind] = {}
         self._open = 0
@@ -108,17 +124,19 @@ class Pool:
 
     def _take_turn(self, waiter: _Waiter, deadline: float, *, first: bool) -> None:
         with self._lock:
+            if not self._queue and self._is_admitted(waiter):
+                return
             (self._queue.appendleft if first or waiter.kind is Kind.KEEPER else self._queue.append)(waiter)
             self._admit()
-        if not waiter.granted.wait(max(0.0, deadline - time.monotonic())) and not self._is_late(waiter):
+        if not waiter.wait(max(0.0, deadline - time.monotonic())) and not self._is_late(waiter):
             raise PoolExhausted(f"all {self._size} connections of this process are in use")
 
     def _is_late(self, waiter: _Waiter) -> bool:
         """Whether it was a thread's turn just when it gave up; if not, it waits no longer."""
         with self._lock:
-            if not waiter.granted.is_set():
+            if not waiter.granted:
                 self._queue.remove(waiter)
-            return waiter.granted.is_set()
+            return waiter.granted
 
     def _found(self, waiter: _Waiter, deadline: float) -> tuple[Any, bool]:
         """A free connection or a new one, for a thread whose turn it is."""
@@ -145,13 +163,20 @@ class Pool:
 
     def _admit(self) -> None:
         """Give their turn to those who wait, as far as there is room for them; with the lock held."""
+        if not self._queue:
+            return
         for waiter in list(self._queue):
-            if sum(self._held.values()) >= self._most():
+            if sum(self._held) >= self._most():
                 return
-            if self._has_room(waiter.kind):
+            if self._is_admitted(waiter):
                 self._queue.remove(waiter)
-                self._held[waiter.kind] += 1
-                waiter.granted.set()
+
+    def _is_admitted(self, waiter: _Waiter) -> bool:
+        if sum(self._held) >= self._most() or not self._has_room(waiter.kind):
+            return False
+        self._held[waiter.kind] += 1
+        waiter.grant()
+        return True
 
     def _most(self) -> int:
         return max(1, self._open) if time.monotonic() < self._scarce_until else self._size
@@ -165,8 +190,8 @@ class Pool:
         return both < shared and self._held[kind] < each
 
     def _leave(self, waiter: _Waiter) -> None:
-        if waiter.granted.is_set():
-            waiter.granted.clear()
+        if waiter.granted:
+            waiter.withdraw()
             self._give_back(waiter.kind)
 
     def _give_back(self, kind: Kind) -> None:

@@ -42,11 +42,12 @@ class WriteQueue:
         now = time.monotonic()
         deadline = now + (0.0 if patience.is_hurried() else self._wait)
         with self._lock:
-            is_extra = not self._may_stay()
-            self._count(1)
             if not self._held:
+                self._count(1)
                 self._held, self._moved = True, now
                 return deadline - now
+            is_extra = not self._may_stay()
+            self._count(1)
             turn = threading.Event()
             (self._queue.appendleft if patience.kind() is Kind.KEEPER else self._queue.append)(turn)
         while not turn.wait(max(0.0, self._until(deadline, is_extra) - time.monotonic())):
@@ -71,17 +72,13 @@ class WriteQueue:
                 self._held = False
 
     def _may_stay(self) -> bool:
-        pool = _pool()
+        pool = patience.pool()
         most = self._most if pool == patience.REQUEST_POOL else _MOST_OF_OTHERS
         return patience.kind() is not Kind.REQUEST or self._requests[pool] < most
 
     def _count(self, step: int) -> None:
         if patience.kind() is Kind.REQUEST:
-            self._requests[_pool()] += step
+            self._requests[patience.pool()] += step
 
     def _until(self, deadline: float, is_extra: bool) -> float:
         return min(deadline, self._moved + STALLED_SECONDS) if is_extra else deadline
-
-
-def _pool() -> str:
-    return threading.current_thread().name.partition("_")[0]
