@@ -11,8 +11,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import suppress
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any
 

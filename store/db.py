@@ -89,6 +89,8 @@ def bind(url: str, limits: Limits = Limits()) -> None:
             fresh.bind(PostgresProvider, place, limits=limits)
         fresh.generate_mapping(create_tables=False, check_tables=True)
     except pony.orm.DatabaseError as problem:
+        if isinstance(problem, faults.REPORTED) and faults.is_away(problem, kind != "sqlite"):
+            raise  # its tables may be all right
         raise SchemaMismatch(
             f"the database at {_without_password(url)} does not match this version: {problem}. "
             "Restore a backup made before the change, or undo it with: yoyo rollback, then start again"
