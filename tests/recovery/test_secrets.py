@@ -21,13 +21,16 @@ from tests.recovery.site import Site
 
 # Its end is no hexadecimal number: ids and hashes have every short one somewhere.
 SECRET = "sentinel-7f3a of two words zyxwvut"
+# One that stands in a node's settings, where no variable is.
+PLANTED = "planted-9c1e-qrstuvw"
 
 
 def leaky(base: str) -> dict[str, Any]:
     """A chat whose nodes do with a secret what an author should not: each shows it, sends it or fails with it."""
     fetch = node(
         "fetch", "http-request", method="get", url=base + "/openapi/v1/_health?key={{#env.KEY#}}",
-        authorization={"type": "no-auth"}, headers="X-Key:{{#env.KEY#}}", params="", body={"type": "none", "data": []},
+        authorization={"type": "api-key", "config": {"type": "custom", "header": "X-Own", "api_key": PLANTED}},
+        headers=f"X-Key:{{{{#env.KEY#}}}}\nX-API-Key: {PLANTED}", params="", body={"type": "none", "data": []},
         timeout={}, error_strategy="default-value",
         default_value=[{"key": key, "type": kind, "value": value} for key, kind, value in (
             ("body", "string", ""), ("status_code", "number", 0), ("headers", "object", "{}"))],
@@ -116,7 +119,8 @@ def test_a_secret_is_in_no_event_no_log_no_export_and_no_file_of_the_server(tmp_
 def forms() -> list[str]:
     """The ways in which the secret may be written: whole, its telling parts, and encoded."""
     encoded = SECRET.replace(" ", "%20"), SECRET.replace(" ", "+"), base64.b64encode(SECRET.encode()).decode()
-    return [SECRET, "sentinel-7f3a", "zyxwvut", *encoded]
+    planted = PLANTED, base64.b64encode(PLANTED.encode()).decode()
+    return [SECRET, "sentinel-7f3a", "zyxwvut", *encoded, *planted]
 
 
 def at_rest(folder: Path) -> None:
