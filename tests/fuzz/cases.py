@@ -14,7 +14,7 @@ from schemathesis import Case
 
 from tests.fuzz.ground import ANSWER, CHAT, CLIENT, Ground
 
-COOKIE = "difyspec_session"
+COOKIES = {"pageCookie": "difyspec_session", "securePageCookie": "__Host-difyspec_session"}  # by scheme
 # Stands where a live credential is to be put.
 PLACEHOLDER = "a-credential-of-this-ground"
 # One in so many valid requests stays as it was generated.
@@ -67,15 +67,16 @@ class Steering:
             if "Idempotency-Key" in (case.headers or {}):
                 # A key of the body's own: the same request comes again, another one does not collide with it.
                 case.headers["Idempotency-Key"] = hashlib.sha256(repr(case.body).encode()).hexdigest()
-        if COOKIE in (case.cookies or {}):
+        if any(name in (case.cookies or {}) for name in COOKIES.values()):
             case.headers["X-CSRF-Token"] = ground.csrf_token()
 
     def _sign(self, case: Case) -> None:
         if case.headers and case.headers.get("Authorization") == f"Bearer {PLACEHOLDER}":
             token = self.ground.bearer(case.operation.definition.raw["operationId"])
             case.headers["Authorization"] = f"Bearer {token}"
-        if case.cookies and case.cookies.get(COOKIE) == PLACEHOLDER:
-            case.cookies[COOKIE] = self.ground.cookie
+        for name in COOKIES.values():
+            if case.cookies and case.cookies.get(name) == PLACEHOLDER:
+                case.cookies[name] = self.ground.cookie
 
     def _form(self, case: Case) -> None:
         # An answer spends its form: each request brings a form of its own.

@@ -33,6 +33,7 @@ def promises(target: Target, serve: Callable[[Path], AbstractContextManager[Grou
             target.tell_stories(tag)
 
         def test_every_operation_was_seen_to_succeed(self) -> None:
-            assert target.never_succeeded() == set()
+            left = target.never_succeeded()
+            assert left == set(), f"never answered with a success: {sorted(left)}"
 
     return Promises

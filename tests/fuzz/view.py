@@ -13,7 +13,7 @@ import schemathesis
 from schemathesis import Case
 
 from contract import VIEW_32, load
-from tests.fuzz.cases import COOKIE, PLACEHOLDER
+from tests.fuzz.cases import COOKIES, PLACEHOLDER
 
 EXAMPLES = int(os.environ.get("DIFYSPEC_FUZZ_EXAMPLES", "100"))
 SEED = int(os.environ.get("DIFYSPEC_FUZZ_SEED", "1"))
@@ -38,8 +38,8 @@ class Credentials:
 
     def set(self, case: Case, data: str, context: Any) -> None:
         """Put the placeholder where the scheme wants the credential."""
-        if data == "pageCookie":
-            case.cookies[COOKIE] = PLACEHOLDER
+        if data in COOKIES:
+            case.cookies[COOKIES[data]] = PLACEHOLDER
         else:
             case.headers["Authorization"] = f"Bearer {PLACEHOLDER}"
 
