@@ -12,7 +12,7 @@ import pytest
 
 from engine import follow, runs, stream
 from engine.events.log import AT_ONCE, EventLog, Follower
-from engine.events.writer import Writer
+from engine.events.writer import GATHER_SECONDS, Writer
 from engine.watch import Watch
 from store.events import Batch
 from tests.engine.graphs import chat_document
@@ -341,6 +341,22 @@ def test_a_writer_that_sleeps_is_woken_by_the_next_event(soon: Callable[..., Any
         soon(lambda text=text: disk.held.get("abc".index(text) + 1) == text)
     writer.close()
     assert len(disk.together) == 3
+
+
+def test_a_writer_gathers_between_two_writes_and_not_before_the_first(
+    soon: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr("engine.events.writer.time", SimpleNamespace(sleep=naps.append, monotonic=lambda: 100.0))
+    disk = Disk()
+    writer = Writer(disk.append_all)
+    log = EventLog("run", disk.append)
+    for text in "ab":
+        log.append(text)
+        writer.mark(log)
+        soon(lambda text=text: text in disk.held.values())
+    writer.close()
+    assert naps == pytest.approx([0, GATHER_SECONDS])
 
 
 def test_a_writer_that_is_closed_writes_what_waits_and_ends(soon: Callable[..., Any]) -> None:
