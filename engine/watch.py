@@ -62,6 +62,10 @@ class Watch:
         self._doubted.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(5)
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Wake every reader of a run: nothing more comes from here."""
         with self._lock:
             readers = [one for run in self._runs.values() for one in run.readers]
         for one in readers:

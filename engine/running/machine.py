@@ -112,6 +112,7 @@ class Machine:
     def close(self) -> None:
         """Let go of all runs (see `engine.running.letting_go`), of threads and child processes."""
         self.closed = True
+        self.watch.wake_all()
         self.threads.close()
         letting_go.let_go(self)
         self.watch.close()

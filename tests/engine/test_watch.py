@@ -14,6 +14,7 @@ import pytest
 from engine import follow, runs
 from engine.events.log import Follower
 from engine.forms import answering
+from engine.running import letting_go
 from engine.watch import Watch
 from store import access, events, progress, sql
 from store import runs as rows
@@ -21,7 +22,7 @@ from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import review
 from tests.engine.graphs import chat_document
-from tests.waiting import until_async
+from tests.waiting import until_async, whole
 
 
 class Reader(Follower):
@@ -312,5 +313,31 @@ def test_a_look_that_fails_takes_nothing_away(bench: Bench, monkeypatch: pytest.
         with suppress(Refusal):
             watch.look_at_access()
         assert reader.lost is None
+
+    asyncio.run(story())
+
+
+def test_readers_of_a_run_that_waits_leave_at_once_when_the_server_stops(
+    bench: Bench, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when all the runs that work are let go of, which takes its time."""
+    monkeypatch.setattr(Watch, "close", lambda _: None)
+    configure(ping_seconds=3600)
+    run = bench.start(bench.app(review()))
+    asked = bench.events(run)
+
+    async def story() -> None:
+        reader = Reader()
+
+        async def read() -> None:
+            async for _ in runs.batches(run.id, reader, after=len(asked), through_pauses=True):
+                pass
+
+        reading = asyncio.create_task(read())
+        await until_async(lambda: reader.waits)
+        with monkeypatch.context() as patch:
+            patch.setattr(letting_go, "let_go", lambda _: None)
+            runs.shutdown()
+        await whole(reading)
 
     asyncio.run(story())

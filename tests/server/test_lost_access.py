@@ -83,6 +83,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watch, "_TICKS_TO_ACCESS", 10**9)
         with resources(settings):
+            # No ping either: what ends a stream is that its reader was woken.
+            object.__setattr__(runs.machine().config, "ping_seconds", 86400.0)
             yield create_app(settings, with_pages=False)
 
 
