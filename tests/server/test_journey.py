@@ -31,7 +31,7 @@ def test_every_operation_passes_every_step(make: MakeClient) -> None:
 
 def test_the_ledger_counts_what_the_contract_holds(make: MakeClient) -> None:
     ledger = make().app.ledger
-    assert (ledger.paths, ledger.operations, ledger.streams, ledger.unclaimed) == (11, 15, 1, 0)
+    assert (ledger.paths, ledger.operations, ledger.streams, ledger.unclaimed) == (12, 16, 1, 0)
     assert ledger.docs == "http://tiny.test/tiny/docs"
     assert "0 unclaimed" in str(ledger)
 

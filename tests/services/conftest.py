@@ -6,11 +6,11 @@ so; with ``DIFYSPEC_REQUIRE_SERVICES=1`` it fails them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ import redis
 
 from bench.measure import free_port
 from tests import databases
+from tests.waiting import HANG, until
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTGRES = os.environ.get("DIFYSPEC_TEST_DATABASE") or "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -112,15 +113,14 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     for server in running:
         server.process.send_signal(signal.SIGTERM)
     for server in running:
-        server.process.wait(20)
+        server.process.wait(HANG)
 
 
 def _wait(server: Server) -> None:
-    for _ in range(400):
-        try:
-            httpx.get(server.api + "/_health", timeout=2)
-            return
-        except httpx.HTTPError:
-            assert server.process.poll() is None, server.log.read_text()
-            time.sleep(0.05)
-    raise AssertionError("the server did not start: " + server.log.read_text())
+    def answers() -> bool:
+        assert server.process.poll() is None, server.log.read_text()
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(server.api + "/_health").is_success
+        return False
+
+    until(answers, "an answer of the server")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import store.sessions
 from bench.measure import free_port
 from tests.judge import fair
 from tests.services.conftest import Serve, Server, missing
+from tests.waiting import HANG, until
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 
@@ -38,17 +40,17 @@ def token(tmp_path: Path) -> str:
 
 
 def account(server: Server, token: str) -> httpx.Response:
-    return fair(httpx.get(server.api + "/account", headers={"Authorization": f"Bearer {token}"}, timeout=10))
+    return fair(httpx.get(server.api + "/account", headers={"Authorization": f"Bearer {token}"}))
 
 
 def code(server: Server) -> httpx.Response:
     body = {"client_id": "difyctl", "device_label": "services"}
-    return fair(httpx.post(server.api + "/oauth/device/code", json=body, timeout=10))
+    return fair(httpx.post(server.api + "/oauth/device/code", json=body))
 
 
 def lookup(server: Server, user_code: str = "BCDF-GHJK") -> httpx.Response:
     query = {"user_code": user_code}
-    return fair(httpx.get(server.api + "/oauth/device/lookup", params=query, timeout=10))
+    return fair(httpx.get(server.api + "/oauth/device/lookup", params=query))
 
 
 def test_two_servers_share_the_minute_of_a_token(redis_url: str, serve: Serve, token: str) -> None:
@@ -112,20 +114,21 @@ def own_redis(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     process = _start(port, tmp_path)
     yield f"redis://127.0.0.1:{port}/0", process
     process.kill()
-    process.wait(10)
+    process.wait(HANG)
 
 
 def _start(port: int, folder: Path) -> subprocess.Popen[bytes]:
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     client = redis.Redis(port=port)
-    for _ in range(200):
-        try:
-            client.ping()
-            return process
-        except redis.RedisError:
-            time.sleep(0.05)
-    raise AssertionError("Redis did not start")
+
+    def answers() -> bool:
+        with contextlib.suppress(redis.RedisError):
+            return bool(client.ping())
+        return False
+
+    until(answers, "an answer of Redis", process)
+    return process
 
 
 def test_while_redis_is_away_work_goes_on_but_guesses_are_refused(
@@ -136,7 +139,7 @@ def test_while_redis_is_away_work_goes_on_but_guesses_are_refused(
     assert account(server, token).status_code == 200
     assert lookup(server).status_code == 200
     process.kill()
-    process.wait(10)
+    process.wait(HANG)
     # The process counts by itself, from nothing; a token still has an end of its minute.
     assert [account(server, token).status_code for _ in range(4)] == [200, 200, 200, 429]
     assert code(server).status_code == 200
@@ -144,19 +147,16 @@ def test_while_redis_is_away_work_goes_on_but_guesses_are_refused(
     assert (refused.status_code, refused.json()["code"]) == (503, "service_unavailable")
     assert 1 <= int(refused.headers["retry-after"]) <= 5
     form = {"email": EMAIL, "password": PASSWORD}
-    page = httpx.post(f"{server.base}/signin", data=form, headers={"Origin": server.base}, timeout=10)
+    page = httpx.post(f"{server.base}/signin", data=form, headers={"Origin": server.base})
     assert page.status_code == 503
     assert "redis" not in page.text.lower()
     again = _start(int(url.rsplit(":", 1)[1].partition("/")[0]), tmp_path)
     try:
-        give_up = time.monotonic() + 15
-        while (answer := lookup(server)).status_code == 503 and time.monotonic() < give_up:
-            time.sleep(0.2)
-        assert answer.status_code == 200
+        until(lambda: lookup(server).status_code == 200, "a look-up that Redis counts again")
         assert httpx.post(f"{server.base}/signin", data=form, headers={"Origin": server.base}).status_code in (200, 303)
     finally:
         again.kill()
-        again.wait(10)
+        again.wait(HANG)
     told = server.log.read_text()
     assert "Traceback" not in told
     assert token not in told
