@@ -116,7 +116,9 @@ _VARIABLES: Path = ("workflow", "environment_variables")
 
 
 def _items(value: Any) -> list[dict[str, Any]]:
-    return ((value or {}).get("workflow") or {}).get("environment_variables") or []
+    # A source that is stored may be any document: an odd one holds no secrets, and must not stop a start.
+    workflow = value.get("workflow") if isinstance(value, dict) else None
+    return (workflow.get("environment_variables") if isinstance(workflow, dict) else None) or []
 
 
 def _secrets(value: Any) -> list[tuple[int, dict[str, Any]]]:
