@@ -130,6 +130,14 @@ def test_a_cookie_alone_is_not_enough(call: Client, cookie: str) -> None:
     assert page(call, cookie) == 403
 
 
+@pytest.mark.parametrize(
+    ("length", "told"), [(4096, "The page session has ended. Sign in again."), (4097, "Sign in first.")]
+)
+def test_a_cookie_that_is_too_long_is_not_even_looked_up(call: Client, opened: None, length: int, told: str) -> None:
+    answer = call("POST", "/page", headers={"Cookie": f"difyspec_session={'x' * length}", "Origin": ORIGIN})
+    assert (answer.status_code, answer.json()["message"]) == (401, told)
+
+
 @pytest.mark.parametrize("origin", ["http://tiny.test.evil", "https://tiny.test", "http://tiny.test:81", "null", ""])
 def test_another_origin_cannot_use_the_cookie(call: Client, cookie: str, origin: str) -> None:
     assert page(call, cookie, Origin=origin) == 403
