@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from engine import runs
-from engine.running import recovery, unattended
+from engine.running import recovery
 from store import leases
-from store import runs as rows
-from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, review, token_of
 from tests.engine.graphs import chat_document
 from tests.engine.test_easy_modes import easy
-from tests.waiting import until
 
 
 def test_what_a_process_takes_and_does_not_carry_out_another_does(
@@ -68,27 +64,6 @@ def test_a_process_takes_no_more_than_it_has_room_for(bench: Bench, configure: C
     assert set(leases.held(runs.machine().place.worker)) == {run.id for run in asked[:2]}
     for run in asked:
         runs.stop(bench.stored(run))
-
-
-def test_a_reader_of_a_run_elsewhere_outlasts_a_store_that_is_away(
-    bench: Bench, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    configure(max_concurrent_runs=0)
-    run = bench.start(bench.app(chat_document()))
-    looks: list[str] = []
-    there = rows.for_worker
-
-    def away(run_id: str) -> Any:
-        looks.append(run_id)
-        if len(looks) in (2, 3):
-            raise Refusal("service_unavailable", "The database cannot be used right now.")
-        return there(run_id)
-
-    monkeypatch.setattr("engine.follow.rows.for_worker", away)
-    reading = ThreadPoolExecutor(1).submit(bench.events, run)
-    until(lambda: len(looks) > 4, "a look after the store came back")
-    assert unattended.end(bench.stored(run), "stopped", "Stopped by user.")
-    assert [event["event"] for event in reading.result()] == ["message_end", "workflow_finished"]
 
 
 def test_a_run_that_cannot_be_taken_over_does_not_hold_up_the_others(
