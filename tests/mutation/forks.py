@@ -68,7 +68,7 @@ def _child(tests: list[str], seconds: float, output: Path) -> Any:
         from tests import waiting
 
         # What never happens is waited for only as long as this change may take.
-        waiting.HANG = min(waiting.HANG, seconds / 4)
+        waiting.HANG = min(waiting.HANG, 10 + seconds / 20)
         code = pytest.main([*_ALONE, *tests])
         sys.stdout.flush()
     except BaseException:
