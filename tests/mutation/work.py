@@ -31,7 +31,7 @@ def work(share: int, shares: int, each: int, names: list[str]) -> None:
         mine = changes[share::shares]
         began = time.monotonic()
         if mine and tested(tests, 600, ROOT / "output.txt") != SURVIVED:
-            print((ROOT / "output.txt").read_text()[-5000:], file=sys.stderr)
+            print((ROOT / "output.txt").read_text()[-20_000:], file=sys.stderr)
             raise SystemExit(f"{name}: its tests fail without any change")
         # Slow machines are slow at everything.
         guard = 20 + 4 * (time.monotonic() - began)
