@@ -13,10 +13,9 @@ from connexion.middleware.abstract import ROUTING_CONTEXT
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.address import Networks, of_scope
+from server.caller import caller_of
 from server.limits import Counters, Rule
-from server.operation import CONTEXT
 from store import networks
-from store.caller import Caller
 from store.refusal import Refusal
 from store.windows import Outcome
 
@@ -76,7 +75,7 @@ class Limit:
             return networks.bucket(of_scope(scope, self.trusted))
         if rule.key == "network":
             return networks.network(of_scope(scope, self.trusted))
-        caller: Caller | None = scope["extensions"].get(CONTEXT, {}).get("user")
+        caller = caller_of(scope)
         if caller is None:
             return None
         return caller.session_id or caller.cookie_hash if rule.key == "token" else caller.subject

@@ -14,7 +14,7 @@ from connexion.middleware.abstract import ROUTING_CONTEXT
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.blueprint import Blueprint, OperationObject
-from server.operation import CONTEXT
+from server.caller import CONTEXT
 from store.caller import Caller
 from store.refusal import Refusal
 

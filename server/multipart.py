@@ -48,7 +48,7 @@ class Multipart:
                     raise Refusal("bad_request", "The body ended before its time.")
                 more = message.get("more_body", False)
                 if piece := message.get("body", b""):
-                    await self.threads.run(reader.feed, piece=piece)
+                    await self.threads.run(scope, reader.feed, piece=piece)
             return reader.done()
         except BaseException:
             reader.close()

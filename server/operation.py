@@ -15,6 +15,7 @@ from engine.files import service as files
 from engine.files.asking import KNOWN, NotKnown
 from server.blueprint import Blueprint, OperationObject, snake
 from server.bodies import Body
+from server.caller import caller_of
 from server.claims import Handler
 from server.json_body import JsonBounds
 from server.multipart import Multipart
@@ -22,9 +23,7 @@ from server.parameters import Parameters
 from server.request_id import KEY
 from server.shape_out import ShapeOut
 from server.threads import Threads
-from store.caller import Caller
 
-CONTEXT = "connexion_context"
 Arguments = dict[str, Any]
 
 
@@ -78,22 +77,22 @@ class Do:
         if not self.fits:
             arguments = {name: value for name, value in arguments.items() if name in self.asked}
         if self.wants_user:
-            arguments["user"] = scope["extensions"].get(CONTEXT, {}).get("user")
+            arguments["user"] = caller_of(scope)
         if not self.is_async:
             return await self._threaded(scope, arguments)
         result = await self.handler(**arguments)
         if self.audit is not None:
-            await self.threads.run(self._record, scope=scope)
+            await self.threads.run(scope, self._record, scope=scope)
         return result
 
     async def _threaded(self, scope: Scope, arguments: Arguments) -> Any:
         """The handler in a thread; not while it waits for strangers: then it is begun again when they have answered."""
         KNOWN.set({})
         try:
-            return await self.threads.run(self._in_thread, scope=scope, arguments=arguments)
+            return await self.threads.run(scope, self._in_thread, scope=scope, arguments=arguments)
         except NotKnown as asked:
             KNOWN.set(await files.current().asking.answers(asked))
-            return await self.threads.run(self._in_thread, scope=scope, arguments=arguments)
+            return await self.threads.run(scope, self._in_thread, scope=scope, arguments=arguments)
 
     def _in_thread(self, scope: Scope, arguments: Arguments) -> Any:
         """Handler and audit in one visit to a thread: each visit costs about as much as a small query."""
@@ -103,7 +102,7 @@ class Do:
         return result
 
     def _record(self, scope: Scope) -> None:
-        caller: Caller | None = scope["extensions"].get(CONTEXT, {}).get("user")
+        caller = caller_of(scope)
         store.audit.record(
             str(self.audit),
             actor=caller.subject if caller else None,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -22,12 +22,13 @@ from server.multipart import Uploads, file_part
 from server.multipart_reader import MEDIA
 from server.security import DeadTokens, Guards
 from server.settings import Settings
-from server.threads import Threads
+from server.threads import PageThreads, Threads
 from store.attempts import Attempts
 from store.code_guesses import CodeGuesses
 from store.windows import Bucket
 from web.hosts import Hosts
 
+PAGE_THREADS = 8
 API_LEVEL = "1.14.2"  # of the API that is spoken here; clients compare it with the range they support
 
 
@@ -45,7 +46,7 @@ class Parts:
         self.api_level = API_LEVEL
         self.blueprint = Blueprint(contract)
         self.claims = Claims(self.blueprint, handlers)
-        self.threads = Threads(settings.request_threads)
+        self.threads = Threads(settings.request_threads, settings.trusted_proxies)
         self.uploads = Uploads(settings.file_folder / "incoming", settings.file_limits)
         self.counters = Counters(settings.redis_url)
         self.attempts = Attempts(settings.redis_url)
@@ -106,8 +107,9 @@ def pages(settings: Settings, attempts: Attempts, codes: Mapping[str, Bucket], h
     flask = create_pages(
         settings.base_url, settings.secret(), address_of, attempts, CodeGuesses(attempts, codes), hosts
     )
-    mounted: ASGIApp = WSGIMiddleware(flask.wsgi_app, workers=8)
-    return mounted
+    mounted = WSGIMiddleware(flask.wsgi_app)
+    mounted.executor = PageThreads(PAGE_THREADS, settings.trusted_proxies)
+    return cast(ASGIApp, mounted)
 
 
 def server_version() -> str:

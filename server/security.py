@@ -92,7 +92,7 @@ class Guards:
             raise Refusal("unauthorized", hint="Send the header Authorization: Bearer TOKEN.")
         known, caller = store.sessions.remembered(token)
         if not known:
-            caller = await self.threads.run(store.sessions.resolve, token=token)
+            caller = await self.threads.run(request.scope, store.sessions.resolve, token=token)
         if caller is None:
             outcome = await self.dead.count(request.scope) if self.dead else None
             raise Refusal("invalid_token", hint="Sign in again.", headers=outcome.headers() if outcome else None)
@@ -109,7 +109,7 @@ class Guards:
         cookie = cookies_of(request.scope).get(name)
         if not cookie or len(cookie) > MAX_CREDENTIAL:
             raise Refusal("unauthorized", "Sign in first.")
-        found = await self.threads.run(store.cookies.resolve, cookie=cookie)
+        found = await self.threads.run(request.scope, store.cookies.resolve, cookie=cookie)
         if found is None:
             raise Refusal("unauthorized", "The page session has ended. Sign in again.")
         account, csrf_token = found

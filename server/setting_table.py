@@ -131,7 +131,7 @@ class SettingTable(BaseSettings):
     files_access_timeout: int = Field(3600, ge=10, le=31_536_000, description="life of a link to a file in seconds")
     file_unused_hours: int = Field(24, ge=1, le=8760, description="hours after which an unused upload is deleted")
     file_keep_days: int = Field(0, ge=0, le=36500, description="days that used files are kept; 0: for good")
-    request_threads: int = Field(40, ge=1, le=1000, description="threads for handlers that touch the database")
+    request_threads: int = Field(40, ge=1, le=1000, description="threads for handlers; a quarter is never one caller's")
     shutdown_seconds: int = Field(10, ge=0, le=600, description="time open requests get when the server stops")
     allowed_outbound_hosts: Words = Field([], description="private hosts that HTTP nodes may call")
     tool_credentials: Credentials = Field(

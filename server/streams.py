@@ -13,7 +13,7 @@ from collections.abc import Collection
 from connexion.middleware.abstract import ROUTING_CONTEXT
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.operation import CONTEXT
+from server.caller import CONTEXT
 from store.caller import Caller
 from store.refusal import Refusal
 

@@ -79,22 +79,17 @@ class Asking:
             told = "Many addresses of files that you named have not answered yet; wait for them first."
             hint = "An address that ends in the file's extension is not asked what it is."
             raise Refusal("too_many_requests", told, hint=hint, headers={"Retry-After": "10"})
-        asked: _Asked = {url: futures.Future() for url in urls}
-        for url, future in asked.items():
-            self._threads.submit(owner, partial(_carry_out, future, partial(probe, url, self._guard, owner)))
-        return asked
+        return {url: self._threads.call(owner, partial(_answer, url, self._guard, owner)) for url in urls}
 
 
-def _carry_out(future: futures.Future[Answer], work: partial[Told]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
+def _answer(url: str, guard: AddressGuard, owner: str) -> Answer:
     try:
-        future.set_result(work())
+        return probe(url, guard, owner)
     except ValueError as error:
-        future.set_result(error)
+        return error
     except Exception:
         logger.exception("An address could not be asked what is there")
-        future.set_result(Told())
+        return Told()
 
 
 def _answers(asked: _Asked) -> Answers:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from concurrent.futures import Future, TimeoutError
 from functools import cache
 
 from engine.running.threads import Threads
@@ -21,16 +20,7 @@ def within(seconds: float | None, owner: str, look_up: Callable[[], list[str]], 
     """
     if _is_address(host):
         return look_up()
-    found: Future[list[str]] = Future()
-
-    def work() -> None:
-        if found.set_running_or_notify_cancel():
-            try:
-                found.set_result(look_up())
-            except Exception as error:
-                found.set_exception(error)
-
-    _threads().submit(owner, work)
+    found = _threads().call(owner, look_up)
     try:
         return found.result(SECONDS if seconds is None else min(seconds, SECONDS))
     except TimeoutError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 
 from engine.running.shares import Shares
 from store import db
@@ -13,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 Work = Callable[[], None]
 Given = tuple[str, Work]  # whose it is, and what is to be done
+_Seat = SimpleQueue[Given | None]  # where an idle thread is handed its next work; None is the end
 
 IDLE_SECONDS = 10.0
 
@@ -48,10 +51,29 @@ class Threads:
             if chosen is None:
                 return
             if self._idle:
-                self._idle.pop().give(chosen)
+                self._idle.pop().put(chosen)
                 return
             self._count += 1
         threading.Thread(target=self._loop, args=(chosen,), name=self._name, daemon=self._daemon).start()
+
+    def call[R](self, owner: str, function: Callable[[], R]) -> Future[R]:
+        """Like `submit`; the future has what ``function`` returns or raises. If it is cancelled before its turn,
+        nothing is called. Raises RuntimeError once closed.
+        """
+        future: Future[R] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = function()
+            except BaseException as problem:
+                future.set_exception(problem)
+            else:
+                future.set_result(result)
+
+        self.submit(owner, work)
+        return future
 
     def waiting(self, owner: str) -> int:
         """How much of an owner's work has not begun."""
@@ -65,10 +87,10 @@ class Threads:
             self._shares.clear()
             idle, self._idle = self._idle, []
         for seat in idle:
-            seat.give(None)
+            seat.put(None)
 
     def _loop(self, given: Given | None) -> None:
-        seat = _Seat()
+        seat: _Seat = SimpleQueue()
         while given is not None:
             owner, work = given
             try:
@@ -88,23 +110,12 @@ class Threads:
                 self._count -= 1
                 return None
             self._idle.append(seat)
-        if not seat.given.wait(self._idle_seconds):
+        try:
+            return seat.get(timeout=self._idle_seconds)
+        except Empty:
             with self._lock:
                 if seat in self._idle:
                     self._idle.remove(seat)
                     self._count -= 1
                     return None
-        seat.given.clear()
-        return seat.next
-
-
-class _Seat:
-    """Where an idle thread is handed its next work; None is the end."""
-
-    def __init__(self) -> None:
-        self.given = threading.Event()
-        self.next: Given | None = None
-
-    def give(self, given: Given | None) -> None:
-        self.next = given
-        self.given.set()
+        return seat.get()  # it was handed some in that moment
