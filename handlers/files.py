@@ -8,6 +8,7 @@ from urllib.parse import quote
 from starlette.datastructures import UploadFile
 from starlette.responses import StreamingResponse
 
+import store.access
 import store.apps
 import store.files
 from engine.files import service as files
@@ -28,8 +29,10 @@ def upload_file(user: Caller, app_id: str, file: UploadFile | None = None) -> tu
             raise Refusal("filename_not_exists")
         if not file.content_type:
             raise Refusal("unsupported_file_type", "The part has no Content-Type.")
-        size = file.file.seek(0, 2)
-        taken = files.current().take(app, user, file.file, size, name=file.filename, claimed=file.content_type)
+        size, held = file.file.seek(0, 2), store.access.of(user, app.id)
+        taken = files.current().take(
+            app, user, file.file, size, name=file.filename, claimed=file.content_type, held=held
+        )
     finally:
         file.file.close()
     return files.record(taken), 201

@@ -32,7 +32,6 @@ from server.lifespan import lifespan_of
 from server.operation import Operation
 from server.parts import Parts, server_version
 from server.settings import Settings, load
-from store.code_guesses import CodeGuesses
 
 
 class Operations(SpecMiddleware):
@@ -137,7 +136,7 @@ def _parts(
             system_parameters=settings.file_limits.system_parameters(),
             server_version=server_version(),
             address_of=partial(of_scope, trusted=settings.trusted_proxies),
-            code_guesses=CodeGuesses(parts.attempts, parts.code_buckets() if settings.rate_limits else {}),
+            code_guesses=parts.code_guesses,
             most_open_codes=settings.max_open_device_codes,
         )
     )

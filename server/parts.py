@@ -50,11 +50,12 @@ class Parts:
         self.uploads = Uploads(settings.file_folder / "incoming", settings.file_limits)
         self.counters = Counters(settings.redis_url)
         self.attempts = Attempts(settings.redis_url)
+        self.code_guesses = CodeGuesses(self.attempts, self.code_buckets())
         self.documents = documents(self.blueprint, API_LEVEL)
         public = urlsplit(settings.base_url)
         self.hosts = Hosts(settings.base_url, settings.host, settings.allowed_hosts)
         self.guards = Guards([f"{public.scheme}://{public.netloc}"], self.threads, self.hosts, self._dead_tokens())
-        self.pages = pages(settings, self.attempts, self.code_buckets(), self.hosts) if with_pages else None
+        self.pages = pages(settings, self.attempts, self.code_guesses, self.hosts) if with_pages else None
 
     def rules(self, *keys: str) -> dict[str, list[Rule]]:
         """The rate limits by operationId that count by one of these keys; none at all when they are switched
@@ -70,6 +71,8 @@ class Parts:
 
     def code_buckets(self) -> dict[str, Bucket]:
         """The buckets of wrong user codes, by whose they are."""
+        if not self.settings.rate_limits:
+            return {}
         raws = [operation.raw for operation in self.blueprint.operations.values()]
         return {rule.key: rule.bucket for raw in raws for rule in rules_of(raw, False, {}) if rule.counts_wrong}
 
@@ -97,16 +100,14 @@ class Parts:
         return schema
 
 
-def pages(settings: Settings, attempts: Attempts, codes: Mapping[str, Bucket], hosts: Hosts) -> ASGIApp:
+def pages(settings: Settings, attempts: Attempts, code_guesses: CodeGuesses, hosts: Hosts) -> ASGIApp:
     """The Flask pages as an ASGI app. What is guessed at them is counted together with what is guessed at the API."""
     from a2wsgi import WSGIMiddleware
 
     from web.pages import create_pages
 
     address_of = partial(of_environ, trusted=settings.trusted_proxies)
-    flask = create_pages(
-        settings.base_url, settings.secret(), address_of, attempts, CodeGuesses(attempts, codes), hosts
-    )
+    flask = create_pages(settings.base_url, settings.secret(), address_of, attempts, code_guesses, hosts)
     mounted = WSGIMiddleware(flask.wsgi_app)
     mounted.executor = PageThreads(PAGE_THREADS, settings.trusted_proxies)
     return cast(ASGIApp, mounted)

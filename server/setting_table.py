@@ -66,7 +66,9 @@ class SettingTable(BaseSettings):
     )
     token_ttl_days: int = Field(14, ge=1, le=365, description="life of a token in days")
     known_client_ids: Words = Field(["difyctl", "difyspec"], description="clients that may start a sign-in")
-    rate_limits: bool = Field(True, description="false switches all rate limits off but that of passwords")
+    rate_limits: bool = Field(
+        True, description="false switches all rate limits off, but those of passwords and of guessed links of forms"
+    )
     rate_limit_per_token: int = Field(60, ge=0, le=1_000_000, description="requests a minute per token; 0: no limit")
     rate_limit_per_account: int = Field(
         120, ge=0, le=10_000_000, description="requests a minute of one person with all tokens and pages; 0: no limit"

@@ -9,12 +9,15 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 PIECE = 64 * 1024
+# Of a service: to connect, to say something, to be asked again. A request's thread waits for it meanwhile.
+CONNECT_SECONDS, SILENCE_SECONDS, RETRY_SECONDS = 5.0, 20.0, 20.0
+WHOLE = timedelta(days=1)  # a download takes as long as its client does (there is a time limit for sending)
 
 
 class FileBytes(Protocol):
@@ -91,7 +94,10 @@ class FolderBytes:
 
 
 class BucketBytes:
-    """Objects in a bucket; the environment's ``AWS_*`` variables say where and as whom."""
+    """Objects in a bucket; the environment's ``AWS_*`` variables say where and as whom.
+
+    A service that says nothing is an OSError after ``SILENCE_SECONDS``, or after twice as long if it was asked again.
+    """
 
     def __init__(self, url: str, **options: Any) -> None:
         try:
@@ -100,9 +106,15 @@ class BucketBytes:
             raise RuntimeError(
                 "files in S3 need the extra 's3': uv sync --extra s3 (or pip install 'difyspec[s3]')"
             ) from None
-        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
-            options.setdefault("client_options", {"allow_http": True})
-        self._store = S3Store.from_url(url, **options)
+        client: Any = {
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+            "read_timeout": timedelta(seconds=SILENCE_SECONDS),
+            "timeout": WHOLE,
+            "allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"),
+        }
+        retry: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+        given = {"client_options": client, "retry_config": retry, **options}
+        self._store = S3Store.from_url(url, **given)
 
     def put(self, key: str, source: BinaryIO) -> None:
         """An upload in parts: the object appears when the last part is in."""

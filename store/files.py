@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from store import db, sql
+from store import access, db, sql
+from store.access import Access
 from store.app_row import App
 from store.clock import from_micros, now_micros
 
@@ -71,11 +72,15 @@ def create(
     mime_type: str,
     size: int,
     kept_for: timedelta | None = None,
+    held: Access | None = None,
 ) -> StoredFile:
     """Enter a file whose bytes are stored already; it belongs to the caller, for this app.
 
-    ``kept_for``: how long it is kept unless a run uses it; None for good.
+    ``kept_for``: how long it is kept unless a run uses it; None for good. ``held``: what the caller was let in by; an
+    upload takes its time, and where this is gone meanwhile, it is refused as a new request would be.
     """
+    if held is not None and (lost := access.refusal(held)):
+        raise lost
     now = now_micros()
     sql.change(
         f"INSERT INTO files ({COLUMNS}, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

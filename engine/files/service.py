@@ -16,6 +16,7 @@ from engine.files.links import FileLinks
 from engine.files.refusals import check_extension, not_stored, too_large
 from engine.network.address_guard import AddressGuard
 from store import file_bytes, files
+from store.access import Access
 from store.app_row import App
 from store.caller import Caller
 from store.clock import current as clock
@@ -37,12 +38,23 @@ class Files:
         self.reader = config.document_reader()
         self._bytes = file_bytes.open_bytes(config.storage, config.folder)
 
-    def take(self, app: App, caller: Uploader, source: BinaryIO, size: int, *, name: str, claimed: str) -> StoredFile:
+    def take(
+        self,
+        app: App,
+        caller: Uploader,
+        source: BinaryIO,
+        size: int,
+        *,
+        name: str,
+        claimed: str,
+        held: Access | None = None,
+    ) -> StoredFile:
         """Store an upload; it is the caller's, for this app, and waits for a run to use it.
 
-        In: the content as a seekable file, its size, its name and content type as the client gave them.
-        Refusals: bad_request, file_extension_blocked, file_too_large, unsupported_file_type; and
-        service_unavailable when it cannot be written.
+        In: the content as a seekable file, its size, its name and content type as the client gave them, and what the
+        caller was let in by before the content arrived.
+        Refusals: bad_request, file_extension_blocked, file_too_large, unsupported_file_type; those of
+        `store.access.refusal`; and service_unavailable when it cannot be written.
         """
         kept = file_kinds.safe_name(name)
         if kept is None:
@@ -66,7 +78,7 @@ class Files:
                 hint="Use them in a run, or wait: unused uploads are deleted after a while.",
             )
         described = {"name": kept, "extension": extension, "mime_type": file_kinds.mime_type_of(extension, claimed)}
-        return self._store(app, caller, source, size, "upload", described, self.config.unused_for)
+        return self._store(app, caller, source, size, "upload", described, self.config.unused_for, held)
 
     def make(self, app: App, caller: Caller, source: BinaryIO, size: int, *, name: str, mime_type: str) -> StoredFile:
         """Store a file that a run made; it belongs to whoever started the run."""
@@ -139,6 +151,7 @@ class Files:
         origin: str,
         described: dict[str, str],
         kept_for: timedelta | None,
+        held: Access | None = None,
     ) -> StoredFile:
         file_id = current_ids().uuid7()
         try:
@@ -147,7 +160,9 @@ class Files:
             logger.error("File %s could not be written", file_id, exc_info=error)
             raise not_stored() from error
         try:
-            return files.create(file_id, app, caller, origin=origin, size=size, kept_for=kept_for, **described)
+            return files.create(
+                file_id, app, caller, origin=origin, size=size, kept_for=kept_for, held=held, **described
+            )
         except BaseException:
             self._bytes.delete(file_id)
             raise

@@ -15,6 +15,7 @@ import store.accounts
 import store.cookies
 import store.device
 import store.sessions
+from handlers import config
 from server.app import App, create_app
 from server.lifespan import resources
 from store import networks
@@ -155,6 +156,18 @@ def test_an_answered_code_counts_as_a_wrong_one_so_the_count_does_not_tell_them_
 def test_limits_that_are_off_count_no_codes(app: App) -> None:
     off = CodeGuesses(app.parts.attempts, {})
     assert [off.wrong("192.0.2.1", None) for _ in range(2000)] == [{}] * 2000
+
+
+def test_without_rate_limits_neither_the_api_nor_the_pages_count_codes(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "_current", config.current())  # is put back afterwards
+    off = create_app(app.parts.settings.model_copy(update={"rate_limits": False}))
+    cookie = {"Cookie": f"difyspec_session={store.cookies.open(somebody().id)}"}
+    path = f"/device/confirm?user_code={WRONG}"
+    for _ in range(buckets()["account"]["limit"] + 1):
+        assert "ratelimit-remaining" not in look(off, "192.0.2.1").headers
+        assert Client(off)("GET", path, base="", headers=cookie).status_code == 404
 
 
 def code(app: App, address: str) -> httpx.Response:

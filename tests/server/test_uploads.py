@@ -20,9 +20,10 @@ from server.body_gate import BodyGate
 from server.body_spool import Spool
 from server.lifespan import resources
 from server.settings import Settings
+from store import session_list
 from store.refusal import REFUSED
 from tests.server.conftest import ORIGIN, settings_in
-from tests.world import World, build
+from tests.world import World, build, caller_of, mint_for
 
 API = "/openapi/v1"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
@@ -278,6 +279,22 @@ def test_an_endless_body_ends_at_the_limit_of_its_kind(compiled: Ground) -> None
     declared = compiled.raw(part() + b"--b--\r\n", **{"Content-Length": str(10**12)})
     assert code(declared) == (413, "request_entity_too_large")
     assert compiled.stored() == []
+
+
+def test_an_upload_whose_token_is_revoked_while_it_arrives_stores_nothing(compiled: Ground) -> None:
+    path = f"{API}/apps/{compiled.world.app.id}/files/upload"
+
+    async def interrupted(token: str, then: str) -> AsyncIterator[bytes]:
+        yield part()[:-2]
+        if then == "revoked":
+            session_list.revoke(compiled.world.owner_caller, caller_of(token).session_id)
+        yield part()[-2:] + b"--b--\r\n"
+
+    for then, told, kept in (("revoked", 401, 0), ("kept", 201, 1)):
+        token = mint_for(compiled.world.owner, "a device that uploads")
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        answer = compiled("POST", path, token, content=interrupted(token, then), headers=headers)
+        assert (answer.status_code, len(compiled.stored())) == (told, kept)
 
 
 def test_no_body_is_longer_than_the_largest_file_whatever_it_holds(ground: Ground) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from store import apps, files
+from store import apps, file_bytes, files
 from store.file_bytes import BucketBytes, FileBytes, FolderBytes, open_bytes
 from store.files import StoredFile
 from tests.doubles import FakeClock
@@ -177,6 +178,24 @@ def test_a_service_that_is_away_is_an_error_of_the_storage(monkeypatch: pytest.M
     for call in (lambda: away.put("a", io.BytesIO(b"x")), lambda: away.pieces("a")):
         with pytest.raises(OSError, match="the file storage failed"):
             call()
+
+
+def test_a_service_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("obstore", reason="needs the S3 library: uv sync --group s3")
+    monkeypatch.setattr(file_bytes, "SILENCE_SECONDS", 0.02)
+    monkeypatch.setattr(file_bytes, "RETRY_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+        bucket = BucketBytes("s3://files")
+        for call in (
+            lambda: bucket.put("a", io.BytesIO(b"x")),
+            lambda: bucket.pieces("a"),
+            lambda: bucket.delete("a"),
+        ):
+            with pytest.raises(OSError, match="the file storage failed"):
+                call()
 
 
 def test_files_in_a_folder_are_for_the_server_alone(tmp_path: Path) -> None:
