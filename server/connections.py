@@ -1,7 +1,7 @@
 """Who is connected: how many in all and from one address, and who makes room when there is none left.
 
-An address is counted as `server.address.bucket` has it: IPv6 by /64, since a subscriber owns that much. Loopback
-and trusted proxies are not counted, for many people come through them.
+Addresses and the networks around them are those of `store.networks`. Loopback and trusted proxies are not counted, for
+many people come through them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import Protocol
 
 from server.address import Networks, among
-from store.networks import bucket
+from store.networks import bucket, network
 
 LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 TOLD_AT_ONCE = 64  # connections over a cap that are told so at a time; further ones are cut off
@@ -21,7 +21,7 @@ class Connection(Protocol):
     """What is counted."""
 
     def make_room(self) -> None:
-        """Close: another needs the place."""
+        """Close, whatever is at work: another needs the place."""
 
 
 class Connections:
@@ -33,8 +33,9 @@ class Connections:
         self.in_all, self.per_address, self.exempt = in_all, per_address, exempt
         self.stopping = False  # set once, when the server is told to stop
         self.told = 0
-        self._open: dict[Connection, str | None] = {}
+        self._open: dict[Connection, tuple[str, str] | None] = {}  # and its address and network, where these count
         self._by_address: Counter[str] = Counter()
+        self._by_network: dict[str, dict[Connection, None]] = {}
         # Those that no request is at work on, the one that waits longest first.
         self._waiting: dict[Connection, None] = {}
 
@@ -44,26 +45,38 @@ class Connections:
     def admit(self, connection: Connection, peer: str | None) -> bool:
         """Count a new connection, which waits for its request; False when it is over a cap.
 
-        Where all places are taken, the connection that waits longest for a request is closed for it: many that
-        say nothing must not keep out one that does.
+        Where all places are taken, another one is closed for it: many that say nothing, or draw their requests and
+        answers out, must not keep out one that does not.
         """
-        address = None if peer is None or among(peer, self.exempt) else bucket(peer)
-        if address is not None and self.per_address and self._by_address[address] >= self.per_address:
+        whose = None if peer is None or among(peer, self.exempt) else (bucket(peer), network(peer))
+        if whose and self.per_address and self._by_address[whose[0]] >= self.per_address:
             return False
         if self.in_all and len(self._open) >= self.in_all:
-            oldest = next(iter(self._waiting), None)
-            if oldest is None:
+            found = self._most_dispensable(whose)
+            if found is None:
                 return False
-            self.leave(oldest)
-            oldest.make_room()
-        self._open[connection] = address
+            self.leave(found)
+            found.make_room()
+        self._open[connection] = whose
         self._waiting[connection] = None
-        if address is not None:
-            self._by_address[address] += 1
+        if whose:
+            self._by_address[whose[0]] += 1
+            self._by_network.setdefault(whose[1], {})[connection] = None
         return True
 
+    def _most_dispensable(self, whose: tuple[str, str] | None) -> Connection | None:
+        """The connection that makes room for one of this address: of the network that has most, if it has more than
+        the newcomer's will have, else of all. There the one that waits longest for a request; only the network that
+        has most loses one at work.
+        """
+        having = len(self._by_network.get(whose[1], ())) if whose else 0
+        largest = max(self._by_network.values(), key=len, default={})
+        if len(largest) > having + 1:
+            return next((one for one in largest if one in self._waiting), next(iter(largest)))
+        return next(iter(self._waiting), None)
+
     def works(self, connection: Connection) -> None:
-        """A request of it has begun: it makes room for nobody."""
+        """A request of it has begun."""
         self._waiting.pop(connection, None)
 
     def waits(self, connection: Connection) -> None:
@@ -74,8 +87,13 @@ class Connections:
     def leave(self, connection: Connection) -> None:
         """It is closed; again, or for one that was never admitted, nothing happens."""
         self._waiting.pop(connection, None)
-        address = self._open.pop(connection, None)
-        if address is not None:
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                del self._by_address[address]
+        whose = self._open.pop(connection, None)
+        if whose is None:
+            return
+        address, around = whose
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+        del self._by_network[around][connection]
+        if not self._by_network[around]:
+            del self._by_network[around]

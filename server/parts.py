@@ -22,6 +22,7 @@ from server.multipart import Uploads, file_part
 from server.multipart_reader import MEDIA
 from server.security import DeadTokens, Guards
 from server.settings import Settings
+from server.sign_in_turns import SignInTurns
 from server.threads import PageThreads, Threads
 from store.attempts import Attempts
 from store.code_guesses import CodeGuesses
@@ -110,7 +111,7 @@ def pages(settings: Settings, attempts: Attempts, code_guesses: CodeGuesses, hos
     flask = create_pages(settings.base_url, settings.secret(), address_of, attempts, code_guesses, hosts)
     mounted = WSGIMiddleware(flask.wsgi_app)
     mounted.executor = PageThreads(PAGE_THREADS, settings.trusted_proxies)
-    return cast(ASGIApp, mounted)
+    return SignInTurns(cast(ASGIApp, mounted), partial(of_scope, trusted=settings.trusted_proxies))
 
 
 def server_version() -> str:

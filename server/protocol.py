@@ -78,7 +78,10 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
 
     def make_room(self) -> None:
-        """Close, for another needs the place and no request is at work here."""
+        """Close, for another needs the place."""
+        if not self._is_idle:
+            self._cut()
+            return
         self._unset_keepalive_if_required()
         self._stop(head=True)
         self.wire.close()

@@ -4,13 +4,15 @@ Both codes are kept as SHA-256. The token is made in the transaction that marks 
 earlier.
 """
 
+# ruff: noqa: S608 - statements are joined from constants only; every value goes through a mark
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from store import accounts, audit, db, sessions, sql
+from store import accounts, audit, db, networks, sessions, sql
 from store.clock import current_ids, from_micros, now_micros
 from store.moves import Machine
 from store.refusal import OAuthRefusal, Refusal
@@ -76,7 +78,7 @@ def start(
     now = now_micros()
     sql.change("DELETE FROM device_flows WHERE expires_at < ?", now - KEEP)
     if most_open:
-        _check_room(most_open, now)
+        _make_room(most_open, now, networks.network(address))
     device_code = "dc_" + current_ids().token(24)
     for _ in range(5):
         letters = current_ids().pick(ALPHABET, 8)
@@ -100,12 +102,29 @@ def start(
     raise Refusal("service_unavailable", "no user code is free right now; try again")
 
 
-def _check_room(most_open: int, now: int) -> None:
-    """Whoever asks for a code is nobody yet: all of them together must not fill the database."""
-    waiting = sql.row("SELECT COUNT(*) FROM device_flows WHERE expires_at > ? AND status = 'pending'", now)
-    if waiting and waiting[0] >= most_open:
+def _make_room(most_open: int, now: int, around: str) -> None:
+    """Whoever asks for a code is nobody yet: all of them together must not fill the database, and a few networks must
+    not take all there is. Where as many wait as may, the network with the most waiting codes loses its oldest, unless
+    that is no more than the newcomer's will have. Errors: ``service_unavailable``.
+    """
+    pending = "FROM device_flows WHERE expires_at > ? AND status = 'pending'"
+    waiting = sql.row(f"SELECT COUNT(*) {pending}", now)
+    if not waiting or waiting[0] < most_open:
+        return
+    by_network: Counter[str] = Counter()
+    oldest: dict[str, tuple[int, str]] = {}  # of each network: when its oldest code was made, and for which address
+    for address, count, created in sql.rows(
+        f"SELECT address, COUNT(*), MIN(created_at) {pending} GROUP BY address", now
+    ):
+        network = networks.network(address)
+        by_network[network] += count
+        oldest[network] = min(oldest.get(network, (created, address)), (created, address))
+    most, count = by_network.most_common(1)[0]
+    if count <= by_network[around] + 1:
         told = "too many devices wait for an answer; try again"
         raise Refusal("service_unavailable", told, headers={"Retry-After": "60"})
+    first = f"SELECT device_hash {pending} AND address = ? ORDER BY created_at, device_hash LIMIT 1"
+    sql.change(f"DELETE FROM device_flows WHERE device_hash = ({first})", now, oldest[most][1])
 
 
 @db.reads

@@ -76,3 +76,26 @@ def test_one_that_had_to_go_takes_no_place_when_its_answer_is_out() -> None:
     connections.waits(late)
     assert admitted(connections, "192.0.2.3") == [True]
     assert len(connections) == 1
+
+
+def test_who_holds_most_makes_room_even_at_work() -> None:
+    """Slow bodies and slow readers are at work for as long as they like: fifteen addresses held all places."""
+    connections = Connections(6, 0)
+    theirs, mine = [Held() for _ in range(4)], [Held() for _ in range(2)]
+    for one, peer in zip([*theirs, *mine], ["203.0.113.1", "203.0.113.2"] * 2 + ["192.0.2.1"] * 2, strict=True):
+        assert connections.admit(one, peer)
+        connections.works(one)
+    connections.waits(theirs[2])
+    assert admitted(connections, "198.51.100.1", "127.0.0.1") == [True, True]
+    assert [one.gone for one in theirs] == [True, False, True, False]  # first the one that waited
+    assert not any(one.gone for one in mine)
+
+
+def test_a_network_takes_no_place_from_one_that_has_no_more() -> None:
+    connections = Connections(4, 0)
+    held = [Held() for _ in range(4)]
+    for one, peer in zip(held, ["203.0.113.1"] * 2 + ["192.0.2.1"] * 2, strict=True):
+        assert connections.admit(one, peer)
+        connections.works(one)
+    assert admitted(connections, "203.0.113.9", "2001:db8::1") == [False, True]
+    assert sum(one.gone for one in held) == 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -410,6 +413,16 @@ def test_where_all_places_are_taken_who_waits_longest_makes_room(tmp_path: Path)
         assert later.answer().status == 200
         assert edge(GET + b"\r\n").status == 200
         assert silent.is_closed()
+
+
+def test_a_connection_at_work_makes_room_at_once() -> None:
+    """A body, or an answer that nobody reads, would keep it for as long as its time allows."""
+    protocol, wire = alone(Bounds())
+    protocol.cycle = SimpleNamespace(response_complete=False)  # type: ignore[assignment]
+    protocol.make_room()
+    assert wire.ended
+    # What it has not taken is not offered any more.
+    assert wire.pair[0].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == struct.pack("ii", 1, 0)
 
 
 def test_where_all_places_are_at_work_one_more_is_told_so(tmp_path: Path) -> None:

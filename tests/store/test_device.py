@@ -254,3 +254,26 @@ def test_a_taken_user_code_is_drawn_again(opened_store: str, monkeypatch: pytest
     draws = iter([first.user_code.replace("-", ""), "ABCDEFGH"])
     monkeypatch.setattr("tests.doubles.FakeIds.pick", lambda self, alphabet, n: next(draws))
     assert begin().user_code == "ABCD-EFGH"
+
+
+def test_few_networks_cannot_take_all_codes_there_are(world: World) -> None:
+    for number in range(8):
+        device.start("difyctl", "flood", f"203.0.113.{number % 2}", most_open=10)
+    mine = device.start("difyctl", "laptop", "192.0.2.1", most_open=10)
+    device.start("difyctl", "flood", "198.51.100.1", most_open=10)
+    later = [device.start("difyctl", "laptop", address, most_open=10) for address in ("192.0.2.2", "2001:db8::1")]
+    for started in (mine, *later):
+        assert device.lookup(started.user_code) is not None
+    assert count("device_flows") == 10
+    with pytest.raises(Refusal) as caught:  # it has most of them itself
+        device.start("difyctl", "flood", "203.0.113.7", most_open=10)
+    assert caught.value.code == "service_unavailable"
+
+
+def test_a_network_loses_its_oldest_code_first(world: World, clock: FakeClock) -> None:
+    flood = []
+    for number in range(4):
+        flood.append(device.start("difyctl", "flood", f"203.0.113.{number % 2}", most_open=4))
+        clock.advance(1)
+    device.start("difyctl", "laptop", "192.0.2.1", most_open=4)
+    assert [device.lookup(one.user_code) is None for one in flood] == [True, False, False, False]
