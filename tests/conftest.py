@@ -11,7 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 
 import store
-from store import accounts, db
+from store import accounts, db, write_queue
 from tests import databases
 from tests.doubles import FakeClock, FakeIds
 from tests.waiting import HANG
@@ -50,6 +50,14 @@ def one_mapping() -> Iterator[None]:
     """Stores in fresh files share their mapping."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(db, "bind", databases.bind_fresh(db.bind))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_writers() -> Iterator[None]:
+    """On a busy machine nothing may move for a moment, though no other process holds a file's lock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write_queue, "STALLED_SECONDS", HANG)
         yield
 
 

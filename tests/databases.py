@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -18,7 +19,10 @@ import store
 from store import db
 from store.patience import Limits
 from store.sqlite import SqlitePool
+from tests.waiting import HANG
 
+# No test is refused because its machine is busy: what is to be refused soon is given limits of its own.
+PATIENT = replace(Limits(), wait_seconds=HANG)
 DEDICATED = f"difyspec_test_{os.getpid()}"  # of this process: test runs side by side keep their own
 _fresh: set[str] = set()
 
@@ -41,14 +45,17 @@ def fresh_sqlite(folder: Path, name: str = "store.db") -> str:
 def bind_fresh(bind: Callable[[str, Limits], None]) -> Callable[[str, Limits], None]:
     """``store.db.bind`` for tests: a file of `fresh_sqlite` takes the mapping that the first one was given.
 
-    Its tables are known to fit, and to map and compare them again takes as long as many a test.
+    Its tables are known to fit, and to map and compare them again takes as long as many a test. Default limits are
+    `PATIENT` ones.
     """
     mapped: list[Database] = []
 
     def bound(url: str, limits: Limits = Limits()) -> None:
-        if url not in _fresh or limits != Limits() or not mapped or db._Open.database is not None:
+        if limits == Limits():
+            limits = PATIENT
+        if url not in _fresh or limits != PATIENT or not mapped or db._Open.database is not None:
             bind(url, limits)
-            if url in _fresh and limits == Limits() and not mapped:
+            if url in _fresh and limits == PATIENT and not mapped:
                 mapped.append(db.database())
             return
         provider = mapped[0].provider

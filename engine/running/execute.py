@@ -100,7 +100,7 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
         iterations = [one["id"] for one in graph["nodes"] if one["data"].get("type") == "iteration"]
         rounds = Rounds(iterations)
         engine.add_layer(rounds)
-        engine.add_layer(Acts(acting_nodes(context.document), gate.note_act))
+        engine.add_layer(Acts(acting_nodes(context.document), gate.note_done))
         mapper = Mapper(live.payloads, graph, desk.decided, lambda: live.answer, check, rounds.take)
     else:
         mapper = EasyMapper(live, context.document["model_config"])

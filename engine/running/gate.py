@@ -19,10 +19,11 @@ _AFTER_ACTING = 1.0  # seconds between two checkpoints at least, for the sake of
 
 
 class Gate(CommandChannel):
-    """The engine's command channel: it is asked on the engine's own thread after each node and when idle.
+    """The engine's command channel: it is asked on the engine's own thread at its begin, after each node and when idle.
 
     A checkpoint is due every ``checkpoint_seconds`` (0: never), and once a node has acted on the world: it is not to
-    act again because the process was lost while a later node worked.
+    act again because the process was lost while a later node worked. It is never due before a node was done since the
+    last one: however short the time, the run goes on.
     """
 
     def __init__(self, checkpoint_seconds: float = 0) -> None:
@@ -31,7 +32,7 @@ class Gate(CommandChannel):
         self._engine: Any = None
         self._every = checkpoint_seconds
         self._last = time.monotonic()
-        self._checkpoint = self._acted = self._kept = False
+        self._checkpoint = self._done = self._acted = self._kept = False
 
     def attach(self, engine: Any) -> None:
         """Take over the engine's pause. Private members are used: the engine is pinned."""
@@ -47,9 +48,10 @@ class Gate(CommandChannel):
         """Have the engine stand still as soon as the nodes at work are done; the others wait."""
         self._checkpoint = True
 
-    def note_act(self) -> None:
-        """Take note that a node has acted on the world, and is done."""
-        self._acted = True
+    def note_done(self, *, acted: bool) -> None:
+        """Take note that a node is done, and whether it may have acted on the world."""
+        self._done = True
+        self._acted = self._acted or acted
 
     def fetch_commands(self) -> list[Command]:
         """Return what was sent; pauses the engine first, if it is time."""
@@ -67,7 +69,7 @@ class Gate(CommandChannel):
     def resumed(self) -> None:
         """Forget the last pause, before the engine goes on."""
         self._held.clear()
-        self._checkpoint = self._acted = False
+        self._checkpoint = self._done = self._acted = False
         self._last = time.monotonic()
 
     def _pause(self, execution: Any) -> None:
@@ -80,7 +82,7 @@ class Gate(CommandChannel):
     def _due(self) -> bool:
         since = time.monotonic() - self._last
         acted = self._acted and (not self._kept or since >= _AFTER_ACTING)
-        if not self._every or (since < self._every and not acted):
+        if not self._every or not self._done or (since < self._every and not acted):
             return False
         # To stand still, the engine waits for the nodes at work and starts no other: with several workers
         # one long node would hold up the branches beside it.

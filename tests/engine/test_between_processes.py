@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pony.orm import db_session
 
 from engine import runs
 from engine.running import opening, recovery, saved, unattended
-from store import checkpoints, conversations, leases
+from store import checkpoints, conversations, leases, sql
 from store import events as stored
 from store import runs as rows
 from tests.engine.conftest import Bench
@@ -221,3 +222,24 @@ def test_a_run_whose_end_could_not_be_stored_at_once_is_held_until_it_is_and_the
     is_away.clear()
     soon(lambda: bench.stored(run).is_over and run.id not in machine.held())
     assert bench.events(run)[-1]["data"]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(("definition", "last"), [(chat_document(), "workflow_finished"), (easy("chat"), "error")])
+def test_a_run_whose_version_is_gone_when_it_is_taken_up_has_failed(
+    bench: Bench, configure: Callable[..., None], definition: dict[str, Any], last: str, begun: bool
+) -> None:
+    configure(max_concurrent_runs=0)
+    app = bench.app(definition)
+    run = bench.start(app, query="go")
+    if begun:
+        assert rows.begin(run.id)
+    with db_session:
+        sql.change("UPDATE apps SET published_id = NULL WHERE id = ?", app.id)
+        sql.change("DELETE FROM versions WHERE app_id = ?", app.id)
+    configure()
+    recovery.recover(runs.machine())
+    told = bench.events(run)
+    assert told[-1]["event"] == last
+    row = bench.stored(run)
+    assert (row.status, row.error) == ("failed", recovery.LOST)

@@ -523,5 +523,5 @@ def test_a_node_that_asks_nonsense_fails_with_the_member_named(bench: Bench) -> 
 
 
 def test_a_form_is_asked_however_often_the_run_is_kept(bench: Bench, configure: Any) -> None:
-    configure(checkpoint_seconds=0.01)
+    configure(checkpoint_seconds=1e-9)
     assert names(bench.run(review()))[-2:] == PAUSE
