@@ -12,10 +12,13 @@ import pytest
 from pony.orm import db_session
 
 from engine import runs
-from engine.running import opening, recovery, saved, unattended
+from engine.forms.links import FormLinks
+from engine.running import opening, recovery, resealing, saved, unattended
+from engine.running.sealing import Sealer
 from store import checkpoints, conversations, leases, sql
 from store import events as stored
 from store import runs as rows
+from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, review, token_of
 from tests.engine.graphs import chat_document, document, edge, end, llm, node
@@ -74,6 +77,23 @@ def test_a_run_that_another_worker_has_taken_meanwhile_is_not_told_to_go_on_from
     theirs = bench.stored(run)
     assert theirs.worker == "another"
     assert recovery.reset_to(theirs, point, memory) == stored.last_seq(run.id) > before
+
+
+def test_a_run_that_waited_while_the_key_was_changed_goes_on_by_the_link_of_the_new_key(
+    bench: Bench, configure: Callable[..., None]
+) -> None:
+    configure(secret_key="old")
+    run = bench.start(bench.app(review()))
+    old = token_of(bench.events(run))
+    resealing.rotate(Sealer("new", ["old"]), FormLinks("new", ""), lambda *_: None)
+    configure(secret_key="new")
+    new = token_of(bench.events(run))
+    with pytest.raises(Refusal) as refused:
+        answer(old, comment="fine")
+    assert refused.value.code == "not_found"
+    answer(new, comment="fine")
+    last = bench.events(run)[-1]["data"]
+    assert (last["status"], last["outputs"]["comment"]) == ("succeeded", "fine")
 
 
 FLOW_END = {"event": "workflow_finished", "data": {

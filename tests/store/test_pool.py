@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from psycopg2 import extensions
 from store import patience
 from store.patience import Kind
 from store.pool import Pool, PoolExhausted
-from tests.waiting import HANG
+from tests.waiting import HANG, until
 
 FULL = "FATAL:  sorry, too many clients already"
 
@@ -129,6 +130,32 @@ def test_neither_requests_nor_runs_take_all_and_some_are_kept_for_the_keepers(ho
     runs = [hold(pool, Kind.RUN) for _ in range(10)]
     assert [has_one(one) for one in runs].count(True) == 2
     assert all(has_one(hold(pool, Kind.KEEPER)) for _ in range(2))
+
+
+def test_what_looks_after_all_runs_comes_before_those_who_wait_already(hold: MakeHolder) -> None:
+    pool = Pool(Server(), 4, HANG)
+    first = [hold(pool, Kind.KEEPER) for _ in range(4)]
+    assert all(map(has_one, first))
+    request = hold(pool)
+    until(lambda: len(pool._queue) == 1)
+    keeper = hold(pool, Kind.KEEPER)
+    until(lambda: len(pool._queue) == 2)
+    first[0].let_go.set()
+    assert has_one(keeper)
+    assert not request.has.is_set()
+
+
+def test_who_comes_later_does_not_overtake_who_waits(hold: MakeHolder) -> None:
+    pool = Pool(Server(), 4, HANG)
+    assert all(has_one(hold(pool, Kind.KEEPER)) for _ in range(3))
+    pool._scarce_until = math.inf  # the server has none left for a fourth
+    earlier = hold(pool, Kind.RUN)
+    until(lambda: len(pool._queue) == 1)
+    pool._scarce_until = 0.0
+    later = hold(pool, Kind.RUN)
+    assert has_one(earlier)
+    until(lambda: len(pool._queue) == 1)
+    assert not later.has.is_set()
 
 
 def test_a_server_that_has_none_left_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import store.apps
+import store.runs
 import store.tools
 from engine.definition import author_secrets
 from engine.definition.reading import load
 from engine.forms.links import FormLinks
 from engine.running import resealing
 from engine.running.sealing import SealBroken, Sealer
-from store import db, sealed, sql
+from store import checkpoints, db, forms, mails, sealed, sql
+from store.checkpoints import Halt
+from store.clock import current, current_ids
+from store.forms import Draft
+from store.mails import MailDraft
 from tests.engine.damage import KEYED, flow_of
 from tests.world import World, make_app
 
@@ -189,3 +195,63 @@ def test_what_no_key_opens_is_counted_and_left_as_it_is(world: World) -> None:
     assert resealing.rotate(BOTH, LINKS, nothing)["tools"] == (0, 1)
     ((_, row),) = list(sealed.rows(sealed.TOOLS))
     assert row == [lost]
+
+
+def waiting_run(world: World, links: FormLinks, *addresses: str) -> tuple[str, str]:
+    """A run that waits for a person, as a server leaves it that has the old key; out: its id, and that of its form."""
+    run = store.runs.create(
+        app_id=world.app.id, version_id="v", caller=world.owner_caller, inputs={}, mode="workflow", worker="w"
+    )
+    store.runs.begin(run.id, "w")
+    form_id, now = current_ids().uuid7(), current().now()
+    mailed = tuple(MailDraft(one, links.address_hash(form_id, one), "Subject", "Body") for one in addresses)
+    draft = Draft(form_id, "e", "n", links.token_hash(form_id), {"inputs": []}, now, now + timedelta(hours=1), mailed)
+    assert checkpoints.pause(Halt(run.id, "w", BEFORE.seal(f"state of {run.id}"), 1, [], ["e"], [draft], {})) == "paused"
+    return run.id, form_id
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_change_of_the_key_takes_runs_that_wait_along_with_their_forms_and_mails(
+    world: World, kill_at: Any, before: bool
+) -> None:
+    old = FormLinks(OLD, "http://x")
+    made = [waiting_run(world, old, "a@x.example", "b@x.example") for _ in range(2)]
+    run_id, form_id = made[0]
+    mails.settle(old.address_hash(form_id, "b@x.example"), "sent")
+    decided = waiting_run(world, old)[1]
+    forms.answer(decided, {"action": "a", "inputs": {}}, "test", "w", 30, lambda: None)
+    counts = resealing.under_old_keys(BOTH, LINKS)
+    assert (counts["runs that can go on"], counts["forms that wait"], counts["mails that wait"]) == (3, 2, 3)
+    kills = 0
+    for number in range(1, 50):
+        kill_at(number if number < 3 else 2, before)
+        try:
+            resealing.rotate(BOTH, LINKS, nothing)
+        except Killed:
+            kills += 1
+            assert BOTH.unseal(_checkpoint(run_id)) == f"state of {run_id}"
+            continue
+        break
+    assert kills > 2
+    assert sum(resealing.under_old_keys(AFTER, LINKS).values()) == 0
+    for run, form in made:
+        assert AFTER.unseal(_checkpoint(run)) == f"state of {run}"
+        opened = forms.by_token_hash(LINKS.token_hash(form))
+        assert opened is not None
+        assert opened.id == form
+        assert forms.by_token_hash(old.token_hash(form)) is None, "the link of the old key opens it no more"
+        by_mail = forms.by_token_hash(LINKS.address_hash(form, "a@x.example"))
+        assert by_mail is not None
+        assert by_mail.id == form
+    sent = forms.by_token_hash(old.address_hash(form_id, "b@x.example"))
+    assert sent is not None, "a link that was mailed opens its form still"
+    assert {one.token_hash for one in mails.claim()} == {
+        LINKS.address_hash(form_id, "a@x.example"),
+        *(LINKS.address_hash(made[1][1], one) for one in ("a@x.example", "b@x.example")),
+    }
+
+
+def _checkpoint(run_id: str) -> str:
+    found = checkpoints.get(run_id)
+    assert found is not None
+    return found.sealed
