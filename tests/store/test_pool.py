@@ -115,12 +115,17 @@ def test_no_more_are_open_than_stated_and_the_next_one_waits_for_its_turn(hold: 
 
 def test_who_finds_none_free_is_refused_after_the_stated_time(hold: MakeHolder) -> None:
     pool = Pool(Server(), 4, 0.01)
-    assert all(has_one(hold(pool, Kind.KEEPER)) for _ in range(4))
+    holders = [hold(pool, Kind.KEEPER) for _ in range(4)]
+    assert all(map(has_one, holders))
     with pytest.raises(PoolExhausted, match="all 4 connections"):
         pool.connect()
     refused = hold(pool)
     assert refused.has.wait(HANG)
     assert "in use" in refused.error
+    for one in holders:
+        one.let_go.set()
+        one.join(HANG)
+    assert has_one(hold(pool)), "who gave up takes no turn any more"
 
 
 def test_neither_requests_nor_runs_take_all_and_some_are_kept_for_the_keepers(hold: MakeHolder) -> None:
@@ -187,6 +192,14 @@ def test_a_wrong_password_is_told_at_once() -> None:
     with pytest.raises(psycopg2.OperationalError, match="password"):
         Pool(server, 4, 3600).connect()
     assert len(server.refusals) == 8
+
+
+def test_who_is_refused_by_the_server_gives_the_turn_back() -> None:
+    pool = Pool(Server(*['FATAL:  password authentication failed for user "a"'] * 9), 4, 0.01)
+    for _ in range(9):
+        with pytest.raises(psycopg2.OperationalError, match="password"):
+            pool.connect()
+    assert pool.connect()[1]
 
 
 def test_a_thread_has_one_connection_and_asks_for_no_second() -> None:

@@ -206,7 +206,9 @@ def waiting_run(world: World, links: FormLinks, *addresses: str) -> tuple[str, s
     form_id, now = current_ids().uuid7(), current().now()
     mailed = tuple(MailDraft(one, links.address_hash(form_id, one), "Subject", "Body") for one in addresses)
     draft = Draft(form_id, "e", "n", links.token_hash(form_id), {"inputs": []}, now, now + timedelta(hours=1), mailed)
-    assert checkpoints.pause(Halt(run.id, "w", BEFORE.seal(f"state of {run.id}"), 1, [], ["e"], [draft], {})) == "paused"
+    assert (
+        checkpoints.pause(Halt(run.id, "w", BEFORE.seal(f"state of {run.id}"), 1, [], ["e"], [draft], {})) == "paused"
+    )
     return run.id, form_id
 
 
