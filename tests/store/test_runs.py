@@ -40,6 +40,22 @@ def test_a_run_is_found_by_both_its_ids_and_only_by_its_owner(world: World) -> N
         assert runs.visible(caller, app, one) is None
 
 
+@pytest.mark.parametrize("whose", ["subject", "app"])
+def test_of_many_that_begin_at_once_as_many_do_as_there_is_room_for(world: World, whose: str) -> None:
+    @writes
+    def begin() -> bool:
+        subject = world.owner_caller.subject
+        is_free = (
+            run_counts.subject_has_room(subject, 3) if whose == "subject" else run_counts.has_room(world.app.id, 3)
+        )
+        if is_free:
+            start(world)
+        return is_free
+
+    begun = race(*[begin] * 12)
+    assert sorted(begun, key=str) == [False] * 9 + [True] * 3
+
+
 def test_a_run_of_an_external_subject_is_not_that_of_a_namesake_elsewhere(world: World) -> None:
     run = runs.create(
         app_id=world.public_app.id, version_id="v", caller=world.external_caller, inputs={}, mode="workflow"
