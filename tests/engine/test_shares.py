@@ -124,6 +124,20 @@ def test_a_run_that_nobody_had_room_for_stands_in_line_with_those_that_began_her
     assert (at_work(many), rows.begun(more.id).worker) == (1, "")
 
 
+def test_runs_that_were_taken_up_count_as_those_of_who_began_them(
+    bench: Bench, bob: Bench, configure: Callable[..., None], slow: Any, soon: Callable[..., Any]
+) -> None:
+    configure(max_concurrent_runs=0)
+    taken_up = [bench.start(slow) for _ in range(2)]
+    configure(max_concurrent_runs=2, sweep_seconds=3600)
+    soon(lambda: at_work(taken_up) == 2)
+    more = bench.start(slow)
+    one = bob.start(slow)
+    runs.stop(bench.stored(taken_up[0]))
+    soon(lambda: at_work([one, more]))
+    assert at_work([one]), "the other caller has one at work already"
+
+
 def test_a_caller_has_no_more_runs_queued_and_at_work_than_one_may(
     bench: Bench, bob: Bench, configure: Callable[..., None], slow: Any
 ) -> None:

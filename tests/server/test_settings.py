@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.settings import SettingsError, load
+from server.settings import Settings, SettingsError, load
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,21 @@ def test_a_secret_does_not_show_in_the_settings_text() -> None:
 def test_a_list_is_read_with_commas_or_as_json(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
     monkeypatch.setenv("DIFYSPEC_ALLOWED_OUTBOUND_HOSTS", written)
     assert load(_env_file=None).allowed_outbound_hosts == ["a.test", "b.test"]
+
+
+BOUNDS = [
+    name
+    for name, field in Settings.model_fields.items()
+    if name != "file_keep_days" and any(word in (field.description or "") for word in ("0: no limit", "0: any"))
+]
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_bound_is_on_unless_it_is_switched_off(name: str) -> None:
+    assert getattr(load(_env_file=None), name) > 0
+    assert getattr(load(_env_file=None, **{name: 0}), name) == 0
+
+
+def test_no_bound_that_is_known_is_missing_above() -> None:
+    assert len(BOUNDS) >= 20
+    assert 0 < load(_env_file=None).database_connections <= 20

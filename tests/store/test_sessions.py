@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import accounts, session_list, sessions, sql
+from store import accounts, db, patience, session_list, sessions, sql
 from store.caller import EXTERNAL_SCOPES, Caller
 from store.db import reads
 from store.refusal import Refusal
@@ -224,6 +224,24 @@ def test_last_used_is_written_at_most_once_a_minute_and_only_forward(world: Worl
     last = session_list.for_account(world.owner.id)[0].last_used_at
     assert last is not None
     assert last > clock.now()
+
+
+def test_who_only_reads_waits_for_no_writer_to_note_it(
+    world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[bool] = []
+
+    def away(*_: object) -> None:
+        waits.append(not patience.is_hurried())
+        raise db.Away(OSError("locked"))
+
+    monkeypatch.setattr(sessions, "_touch", away)
+    monkeypatch.setattr(sessions, "_expire", away)
+    clock.advance(3600)
+    assert sessions.resolve(world.owner_token) is not None
+    clock.advance(400 * 86400)
+    assert sessions.resolve(world.owner_token) is None
+    assert waits == [False, False]
 
 
 def test_pages_are_newest_first_without_gap_or_repeat(world: World, clock: FakeClock) -> None:

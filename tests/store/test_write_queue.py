@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from store import patience, write_queue
 from store.patience import Kind, Limits
+from store.sqlite import SqliteProvider
 from store.write_queue import WriteQueue, WritersWait
 from tests.waiting import HANG, until
 
@@ -90,3 +93,40 @@ def test_who_is_in_a_hurry_waits_for_nobody() -> None:
     queue.enter()
     with patience.hurried(), pytest.raises(WritersWait):
         queue.enter()
+
+
+def test_while_nothing_moves_few_threads_of_pages_and_streams_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "STALLED_SECONDS", 0)
+    queue, order = WriteQueue(Limits(wait_seconds=HANG, waiting_writers=100)), list[str]()
+    queue.enter()
+    patient = []
+    for number in range(3):
+        patient.append(Writer(queue, f"pages_{number}", order))
+        until(lambda: len(queue._queue) == len(patient))
+    refused = Writer(queue, "pages_3", order)
+    refused.join(HANG)
+    assert refused.refused
+    queue.leave(done=True)
+    for one in patient:
+        one.join(HANG)
+    assert len(order) == 3
+
+
+def test_only_a_write_that_was_done_says_that_something_moves() -> None:
+    queue = WriteQueue(Limits())
+    queue.enter()
+    entered = queue._moved
+    queue.leave(done=False)
+    assert queue._moved == entered
+    queue.leave(done=True)
+    assert queue._moved > entered
+
+
+def test_what_was_waited_for_in_the_queue_is_not_waited_for_at_the_file_again() -> None:
+    told: list[str] = []
+    provider: Any = object.__new__(SqliteProvider)
+    provider._wait, provider._queue = 5, SimpleNamespace(enter=lambda: 0.25)
+    cache = SimpleNamespace(immediate=True, in_transaction=False)
+    provider.set_transaction_mode(SimpleNamespace(execute=told.append), cache)
+    assert told == ["PRAGMA busy_timeout=250", "BEGIN IMMEDIATE TRANSACTION", "PRAGMA busy_timeout=5000"]
+    assert cache.in_transaction
