@@ -10,7 +10,7 @@ from engine.models.echo import EchoModel
 from store import patience
 from store.patience import Kind
 from tests.engine.conftest import Bench
-from tests.engine.graphs import chat_document
+from tests.engine.graphs import document, edge, end, llm, node
 
 
 def test_a_node_waits_for_the_store_as_its_run_does(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,5 +22,8 @@ def test_a_node_waits_for_the_store_as_its_run_does(bench: Bench, monkeypatch: p
         return real(*args, **options)
 
     monkeypatch.setattr(EchoModel, "chunks", noted)
-    assert bench.run(chat_document())[-1]["data"]["status"] == "succeeded"
-    assert kinds == [Kind.RUN]
+    # Two branches: with one alone no thread but the run's own is at work.
+    nodes = [node("start", "start", variables=[]), llm("one", "one"), llm("two", "two"), end(text=["one", "text"])]
+    edges = [edge("start", "one"), edge("start", "two"), edge("one", "end"), edge("two", "end")]
+    assert bench.run(document(nodes, edges))[-1]["data"]["status"] == "succeeded"
+    assert kinds == [Kind.RUN, Kind.RUN]
