@@ -18,6 +18,7 @@ def main() -> None:
         max_open_device_codes=0,
         max_streams_per_subject=0,
         max_streams=0,
+        large_reads_per_subject=0,
         max_runs_per_app=0,
         max_runs_per_subject=0,
         max_connections=0,

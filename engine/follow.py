@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.events.log import EventLog, Follower
 from engine.inputs.variables import WORKFLOW_MODES
+from engine.large_reads import LARGE, is_large
 from store import events as stored
 from store import runs as rows
 from store.refusal import Refusal
@@ -22,6 +23,8 @@ _PAGE = 500
 _AGAIN_SECONDS = 0.25  # after the store was found away
 
 
+_REPLACEMENT = '{"event":"message_replace",'
+_ENDING = ('{"event":"message",', _REPLACEMENT, '{"event":"message_end"', '{"event":"workflow_finished"')
 _LAST = {True: ('{"event":"workflow_finished"',), False: ('{"event":"message_end"', '{"event":"error"')}
 
 
@@ -63,13 +66,17 @@ async def batches(
                 # The row says whether it waits: somebody may have answered in this moment.
                 continue
             machine.watch.join(run_id, reader)
-            over, batch = await _read(machine, run_id, after, through_pauses)
-            if batch:
-                after = batch[-1][0]
-                yield batch
-            if over:
+            is_over = came = False
+            async with aclosing(_next(machine, run_id, after, through_pauses, idle, reader)) as source:
+                async for over, batch in source:
+                    is_over, came = over, bool(batch)
+                    after = batch[-1][0] if batch else after
+                    if batch or not over:
+                        yield batch
+                    batch = []  # or it is kept while the reader waits for what follows
+            if is_over:
                 return
-            while not batch and not await reader.news(idle):
+            while not came and not await reader.news(idle):
                 yield []
     finally:
         machine.watch.leave(run_id, reader)
@@ -80,11 +87,16 @@ async def _live(
 ) -> AsyncGenerator[list[tuple[int, str]], None]:
     while after < log.base and not reader.lost:
         # What the run told before it stood still is in the store only.
-        _, found = await _read(machine, log.run_id, after, True)
-        if batch := [one for one in found if one[0] <= log.base]:
-            after = batch[-1][0]
-            yield batch
-        else:
+        came = False
+        async with aclosing(_next(machine, log.run_id, after, True, idle, reader)) as source:
+            async for _, found in source:
+                if batch := [one for one in found if one[0] <= log.base]:
+                    after, came = batch[-1][0], True
+                    yield batch
+                    batch = found = []
+                elif not found:
+                    yield []
+        if not came:
             await asyncio.sleep(_AGAIN_SECONDS)
     log.join(reader)
     try:
@@ -104,16 +116,34 @@ async def _live(
         log.leave(reader)
 
 
-def opening(run_id: str, snapshot: bool) -> tuple[list[tuple[int, str]], int]:
-    """Return what a reader without a position is told at once and nothing more (for a run that is over), and
-    the number of the event after which its last part begins: pauses before it are over.
+class Opening(NamedTuple):
+    """What a reader without a position is told. ``events``: these and nothing more (of a run that is over).
+
+    ``hidden`` is the number of the event after which the run's last part begins: pauses before it are over. With
+    ``ending``, only those of the events after it of which `is_of_ending` is true: it has said too much for one event.
     """
+
+    events: Sequence[tuple[int, str]] = ()
+    hidden: int = 0
+    ending: bool = False
+
+
+def opening(run_id: str, snapshot: bool) -> Opening:
+    """Return what a reader without a position is told."""
     row = rows.for_worker(run_id)
     if row is None:
-        return [], 0
-    if row.is_over and not snapshot:
-        return closing_events(row), 0
-    return [], row.resumed_after
+        return Opening()
+    if not row.is_over or snapshot:
+        return Opening(hidden=row.resumed_after)
+    if row.mode in WORKFLOW_MODES and stored.extent(row.id)[1] > LARGE:
+        # What was said before a replacement counts no more, and a word that was forbidden least of all.
+        return Opening(hidden=max(0, stored.last_beginning(row.id, _REPLACEMENT) - 1), ending=True)
+    return Opening(closing_events(row))
+
+
+def is_of_ending(payload: str) -> bool:
+    """Whether an event belongs to what a run has said, or to its end."""
+    return payload.startswith(_ENDING)
 
 
 def closing_events(row: rows.Run) -> list[tuple[int, str]]:
@@ -133,8 +163,8 @@ def closing_events(row: rows.Run) -> list[tuple[int, str]]:
             if payload.startswith('{"event":"message",'):
                 said = json.loads(payload)
                 answer += said["answer"]
-            elif payload.startswith('{"event":"message_replace",'):
-                # What was said before it counts no more, and a word that was forbidden least of all.
+            elif payload.startswith(_REPLACEMENT):
+                # See `opening`.
                 said = json.loads(payload)
                 answer = said.pop("answer")
                 del said["reason"]
@@ -145,6 +175,25 @@ def closing_events(row: rows.Run) -> list[tuple[int, str]]:
     members = {"id": said["message_id"], "answer": answer, "from_variable_selector": None}
     whole = {**said, "event": "message", **members}
     return [(tail[0][0] - 1, json.dumps(whole, ensure_ascii=False, separators=(",", ":"))), *tail]
+
+
+async def _next(
+    machine: Machine, run_id: str, after: int, through_pauses: bool, idle: float, reader: Follower
+) -> AsyncGenerator[tuple[bool, list[tuple[int, str]]], None]:
+    """Yield once what `_read` returns, and if it is large when it is the reader's turn; before that, every ``idle``
+    seconds, that nothing has come.
+    """
+    over, batch = await _read(machine, run_id, after, through_pauses)
+    if not is_large(batch):
+        yield over, batch
+        return
+    batch = []
+    while not reader.lost:
+        async with machine.large_reads.turn(reader.subject, idle) as come:
+            if come:
+                yield await _read(machine, run_id, after, through_pauses)
+                return
+        yield False, []
 
 
 async def _read(machine: Machine, run_id: str, after: int, through_pauses: bool) -> tuple[bool, list[tuple[int, str]]]:

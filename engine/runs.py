@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any
@@ -170,27 +170,31 @@ async def batches(
     """Like `follow`, but by the handful; an empty list says that nothing happened for ``ping_seconds``. Ends also as
     soon as ``reader`` has lost its access.
     """
-    chosen, hidden = machine(), 0
+    chosen, hidden, ending = machine(), 0, False
     if after is None:
-        closing, hidden = await asyncio.to_thread(reading.opening, run_id, snapshot)
-        if closing:
-            yield await _relinked(run_id, closing)
+        opening = await asyncio.to_thread(reading.opening, run_id, snapshot)
+        if opening.events:
+            yield await _relinked(run_id, opening.events)
             return
+        hidden, ending = opening.hidden, opening.ending
         after = 0 if snapshot else hidden
     source = reading.batches(chosen, run_id, after, chosen.config.ping_seconds, through_pauses, reader or Follower())
     fill = chosen.place.links.fill
     async with aclosing(source):
         async for batch in source:
             shown = [(seq, fill(text)) for seq, text in batch if seq > hidden or not reading.is_pause(text)]
+            if ending:
+                shown = [one for one in shown if reading.is_of_ending(one[1])]
             if shown or not batch:
                 yield await _relinked(run_id, shown)
+            batch = shown = []  # what was told is not kept until something follows it
 
 
-async def _relinked(run_id: str, batch: list[tuple[int, str]]) -> list[tuple[int, str]]:
+async def _relinked(run_id: str, batch: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
     """Events, of which some may be old, with links to the run's files that open."""
     store = files.current()
     if not any(store.links.has_old(text) for _, text in batch):
-        return batch
+        return list(batch)
 
     def fresh() -> list[tuple[int, str]]:
         run = rows.begun(run_id)

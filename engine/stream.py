@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -24,11 +25,29 @@ HEADERS = {
 }
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 _COMMENT = b": ping\n\n"
+_PIECE = 64 * 1024  # characters of one event that are encoded, and handed to the connection, at a time
 
 
 def frame(seq: int, payload: str) -> bytes:
     """Return one event as a frame; ``payload`` is JSON on one line."""
     return f"id: {seq}\ndata: {payload}\n\n".encode()
+
+
+def pieces(batch: Iterable[tuple[int, str]]) -> Iterator[bytes]:
+    """Yield events as frames: small ones together, a large one piece by piece, so that no copy of it waits for a slow
+    reader.
+    """
+    small: list[bytes] = []
+    for seq, payload in batch:
+        if len(payload) <= _PIECE:
+            small.append(frame(seq, payload))
+            continue
+        yield b"".join([*small, f"id: {seq}\ndata: ".encode()])
+        small = [b"\n\n"]
+        for first in range(0, len(payload), _PIECE):
+            yield payload[first : first + _PIECE].encode()
+    if small:
+        yield b"".join(small)
 
 
 async def frames(
@@ -46,7 +65,7 @@ async def frames(
     by a change in this process, within a second by one elsewhere) nothing more is told but an `error` event that says
     why.
     """
-    reader, watch = Follower(), runs.machine().watch
+    reader, watch = Follower(run.subject), runs.machine().watch
     if access:
         watch.admit(access, reader)
     try:
@@ -57,7 +76,9 @@ async def frames(
             async for batch in source:
                 if reader.lost:
                     break
-                yield b"".join(frame(seq, payload) for seq, payload in batch) if batch else _COMMENT
+                for piece in pieces(batch) if batch else (_COMMENT,):
+                    yield piece
+                batch = []  # what was sent is not kept until something follows it
         if reader.lost:
             yield _turned_away(run, reader.lost)
     finally:
@@ -114,5 +135,7 @@ def response(
     """Return the streaming answer for a run; the client may leave at any time, the run goes on. The arguments are
     those of `frames`.
     """
-    body = frames(run, access=access, after=after, snapshot=snapshot, through_pauses=through_pauses)
+    # What the stream does not tell is not kept for as long as it is open.
+    slim = replace(run, inputs={}, outputs=None, query=None, files=None)
+    body = frames(slim, access=access, after=after, snapshot=snapshot, through_pauses=through_pauses)
     return EventStream(body, media_type=CONTENT_TYPE, headers=HEADERS)

@@ -82,6 +82,9 @@ class SettingTable(BaseSettings):
     max_streams_per_subject: int = Field(
         200, ge=0, le=1_000_000, description="streams of one person open on a server; the next is 429; 0: no limit"
     )
+    large_reads_per_subject: int = Field(
+        2, ge=0, le=1_000_000, description="streams of one person that hold an event over 1 MB at a time; 0: no limit"
+    )
     max_streams: int = Field(
         2000, ge=0, le=1_000_000, description="streams open on a server; the next is 503; 0: no limit"
     )

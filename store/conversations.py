@@ -21,6 +21,7 @@ MESSAGE_MOVES = Machine(
         "paused": frozenset({"running", "error", "normal", "stopped"}),
     },
 )
+_HANDFUL = 25
 COLUMNS = "id, app_id, subject, name, inputs, created_at, updated_at"
 MESSAGE_COLUMNS = "id, conversation_id, query, inputs, answer, status, error, tokens, metadata, created_at, finished_at"
 
@@ -166,12 +167,35 @@ def message_count(conversation_id: str, before: str | None = None) -> int:
 
 
 @db.reads
-def history(conversation_id: str, limit: int = 500, before: str | None = None) -> list[Message]:
-    """The newest ``limit`` messages (before the one with the id ``before``), oldest first."""
+def history(conversation_id: str, limit: int = 500, before: str | None = None, most: int = 0) -> list[Message]:
+    """The newest ``limit`` messages (before the one with the id ``before``), oldest first; no more than hold ``most``
+    characters together (0: any number).
+    """
     earlier, values = _earlier(before)
     order = "ORDER BY created_at DESC, id DESC LIMIT ?"
+    count = _fitting(conversation_id, earlier, values, limit, most) if most else limit
     statement = f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE conversation_id = ?{earlier} {order}"
-    return [_message(found) for found in reversed(sql.rows(statement, conversation_id, *values, limit))]
+    return [_message(found) for found in reversed(sql.rows(statement, conversation_id, *values, count))]
+
+
+def _fitting(conversation_id: str, earlier: str, values: tuple[str, ...], limit: int, most: int) -> int:
+    """How many of the newest messages hold at most ``most`` characters together."""
+    statement = (
+        "SELECT LENGTH(query) + LENGTH(answer) + LENGTH(inputs) + LENGTH(metadata) FROM messages"
+        f" WHERE conversation_id = ?{earlier} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
+    )
+    count = size = 0
+    # By the handful: to learn how long a text is, a database may read it.
+    while count < limit:
+        found = sql.rows(statement, conversation_id, *values, min(_HANDFUL, limit - count), count)
+        for (length,) in found:
+            size += int(length)
+            if size > most:
+                return count
+            count += 1
+        if len(found) < _HANDFUL:
+            break
+    return count
 
 
 def _earlier(message_id: str | None) -> tuple[str, tuple[str, ...]]:

@@ -82,6 +82,14 @@ def some(run_id: str, after_seq: int, limit: int, most: int) -> list[tuple[int, 
 
 
 @db.reads
+def last_beginning(run_id: str, start: str) -> int:
+    """The number of the run's last event whose payload begins with ``start``; 0 when it has none."""
+    statement = "SELECT MAX(seq) FROM events WHERE run_id = ? AND SUBSTR(payload, 1, ?) = ?"
+    found = sql.row(statement, run_id, len(start), start)
+    return int(found[0]) if found and found[0] is not None else 0
+
+
+@db.reads
 def last_seq(run_id: str) -> int:
     """The highest number stored for the run; 0 when it has no events."""
     return extent(run_id)[0]

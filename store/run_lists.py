@@ -12,6 +12,8 @@ from store.caller import Caller
 from store.clock import from_micros
 
 TURNS = 200
+# Characters of a text that a page shows: a conversation may hold gigabytes.
+OF_TURN, OF_ANSWER = 50_000, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,16 @@ def page(caller: Caller, app_id: str, *, page: int = 1, limit: int = 20) -> tupl
 
 @db.reads
 def turns(caller: Caller, app_id: str, conversation_id: str) -> list[Turn]:
-    """The newest ``TURNS`` turns of the caller's conversation, oldest first; empty for somebody else's."""
+    """The newest ``TURNS`` turns of the caller's conversation, oldest first, each text cut after ``OF_TURN``
+    characters; empty for somebody else's.
+    """
     found = sql.rows(
-        "SELECT r.id, r.status, r.query, m.answer, r.error, r.created_at FROM runs r"
+        "SELECT r.id, r.status, SUBSTR(r.query, 1, ?), SUBSTR(m.answer, 1, ?), r.error, r.created_at FROM runs r"
         " LEFT JOIN messages m ON m.id = r.message_id"
         " WHERE r.app_id = ? AND r.subject = ? AND r.conversation_id = ?"
         " ORDER BY r.created_at DESC, r.id DESC LIMIT ?",
+        OF_TURN + 1,
+        OF_TURN + 1,
         app_id,
         caller.subject,
         conversation_id,
@@ -71,15 +77,21 @@ def turns(caller: Caller, app_id: str, conversation_id: str) -> list[Turn]:
 
 @db.reads
 def answer(message_id: str | None) -> str:
-    """The stored answer of a run's message; empty while there is none. Ask only for a run that was found with
-    permission."""
-    found = sql.row("SELECT answer FROM messages WHERE id = ?", message_id) if message_id else None
-    return str(found[0]) if found else ""
+    """The stored answer of a run's message, cut after ``OF_ANSWER`` characters; empty while there is none. Ask only for
+    a run that was found with permission.
+    """
+    statement = "SELECT SUBSTR(answer, 1, ?) FROM messages WHERE id = ?"
+    found = sql.row(statement, OF_ANSWER + 1, message_id) if message_id else None
+    return _cut(found[0], OF_ANSWER) if found else ""
+
+
+def _cut(text: str | None, most: int) -> str:
+    return text or "" if len(text or "") <= most else f"{(text or '')[:most]}…"
 
 
 def _turn(found: sql.Row) -> Turn:
     run_id, status, query, answer, error, created = found
-    return Turn(run_id, status, query or "", answer or "", error, from_micros(created))
+    return Turn(run_id, status, _cut(query, OF_TURN), _cut(answer, OF_TURN), error, from_micros(created))
 
 
 @db.reads

@@ -49,7 +49,8 @@ def mint(
     """Issue a token, ending the subject's live session of the same client and label.
 
     In: an account id, or None for an external subject with an issuer. Out: the plain token and its session.
-    Errors: ``invalid_param`` for an external subject without issuer; ``account_inactive``.
+    Errors: ``invalid_param`` for an external subject without issuer, or with a colon in its address;
+    ``account_inactive``.
     """
     made = mint_in_transaction(account_id, email, issuer, client_id, device_label, ttl)
     forget()  # the token of the same device that this one replaced
@@ -66,6 +67,9 @@ def mint_in_transaction(
     if account_id is not None and not sql.row("SELECT 1 FROM accounts WHERE id = ? AND status = 'active'", account_id):
         raise Refusal("account_inactive")
     mail = sql.text(email).strip()
+    if account_id is None and ":" in mail:
+        # It would be read as a part of the issuer: `https://id` with `443:a@x` is not `https://id:443` with `a@x`.
+        raise Refusal("invalid_param", "an external subject's e-mail address has no colon")
     issued_by = ACCOUNT_ISSUER if account_id else sql.text(issuer or "")
     subject = f"account:{account_id}" if account_id else f"external:{issued_by}:{mail.lower()}"
     mail = mail if account_id else mail.lower()

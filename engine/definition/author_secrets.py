@@ -106,7 +106,7 @@ def restored(source: str, document: Mapping[str, Any], sealer: Sealer) -> str:
     kept = _kept_in(document, sealer)
     places: Places = {tuple(path): written for path, written in kept["source"]} if kept else {}
     clear = {item["name"]: item.get("value") for item in opened(document, sealer).get("environment_variables") or []}
-    for index, item in enumerate(_items(value)):
+    for index, item in _items(value):
         if item.get("value_type") == _KIND and clear.get(item.get("name")):
             places[(*_VARIABLES, index, "value")] = clear[item["name"]]
     return written_with(source, value, root, places)
@@ -115,15 +115,17 @@ def restored(source: str, document: Mapping[str, Any], sealer: Sealer) -> str:
 _VARIABLES: Path = ("workflow", "environment_variables")
 
 
-def _items(value: Any) -> list[dict[str, Any]]:
+def _items(value: Any) -> list[tuple[int, dict[str, Any]]]:
     # A source that is stored may be any document: an odd one holds no secrets, and must not stop a start.
     workflow = value.get("workflow") if isinstance(value, dict) else None
-    return (workflow.get("environment_variables") if isinstance(workflow, dict) else None) or []
+    items = workflow.get("environment_variables") if isinstance(workflow, dict) else None
+    return [
+        (index, item) for index, item in enumerate(items if isinstance(items, list) else ()) if isinstance(item, dict)
+    ]
 
 
 def _secrets(value: Any) -> list[tuple[int, dict[str, Any]]]:
-    items = enumerate(_items(value))
-    return [(index, item) for index, item in items if item.get("value_type") == _KIND and item.get("value")]
+    return [(index, one) for index, one in _items(value) if one.get("value_type") == _KIND and one.get("value")]
 
 
 def _kept_in(document: Mapping[str, Any], sealer: Sealer) -> dict[str, Any] | None:

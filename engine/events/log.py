@@ -27,9 +27,12 @@ Record = Callable[[int, list[str]], bool]
 
 
 class Follower:
-    """One reader's wake-up; lives on the reader's event loop. ``lost`` says why it may read no more."""
+    """One reader's wake-up; lives on the reader's event loop. ``lost`` says why it may read no more, ``subject`` whose
+    reader it is.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, subject: str = "") -> None:
+        self.subject = subject
         self.lost: Refusal | None = None
         self.loop = asyncio.get_running_loop()
         self.event = asyncio.Event()

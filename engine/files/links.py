@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import islice
 
 from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
 from store import clock
 
 SALT = "difyspec.file"
+MOST = 1000  # links that are looked at in one text: an answer of megabytes may be nothing but links
 
 
 class _Signer(TimestampSigner):
@@ -52,16 +55,20 @@ class FileLinks:
 
     def has_old(self, text: str) -> bool:
         """Whether a text has links that have expired, or have less than half of their time left."""
-        return "?sign=" in text and any(self._is_old(*found) for found in self._link.findall(text))
+        return "?sign=" in text and any(self._is_old(*found.groups()) for found in self._first(text))
 
     def renewed(self, text: str, may: Callable[[str], bool]) -> str:
-        """The text with fresh links for old ones to files of which ``may`` (by id) is true."""
+        """The text with fresh links for old ones, of the first ``MOST``, to files of which ``may`` (by id) is true."""
+        allowed = cache(may)
 
         def fresh(found: re.Match[str]) -> str:
             file_id = found[1]
-            return self.url(file_id) if self._is_old(file_id, found[2]) and may(file_id) else found[0]
+            return self.url(file_id) if self._is_old(file_id, found[2]) and allowed(file_id) else found[0]
 
-        return self._link.sub(fresh, text)
+        return self._link.sub(fresh, text, count=MOST)
+
+    def _first(self, text: str) -> Iterator[re.Match[str]]:
+        return islice(self._link.finditer(text), MOST)
 
     def _is_old(self, file_id: str, sign: str) -> bool:
         # What was never signed here is no link of ours, however old.

@@ -37,7 +37,7 @@ class Backend(BaseModel):
     answer_seconds: Annotated[float, Field(ge=0, le=86400)] = 600
     """openai, local: longest time for a whole answer, with the attempts that failed; 0 does not bound it."""
     answer_bytes: Annotated[int, Field(ge=0, le=1024**3)] = 4 * 1024 * 1024
-    """openai, local: longest answer, with thoughts and arguments of tools; 0 does not bound it."""
+    """Longest answer, with thoughts and arguments of tools; 0 does not bound it."""
     connect_seconds: Annotated[float, Field(gt=0, le=60)] = 10
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2
     """openai: how often a request is sent again that was refused for now, or got no answer."""

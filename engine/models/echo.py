@@ -23,7 +23,7 @@ from graphon.model_runtime.entities.message_entities import (
 from engine.models import echo_answers as answers
 from engine.models.base import BaseModelAdapter, tool_call
 from engine.models.echo_script import Script, last_question, question, script_for, turn_of, without_markers
-from engine.models.errors import KINDS
+from engine.models.errors import KINDS, InvokeBadRequestError
 from engine.models.json_answers import wanted_schema
 from engine.models.sample import sample
 
@@ -38,6 +38,8 @@ _PICTURE = ImagePromptMessageContent(
 class EchoModel(BaseModelAdapter):
     """Deterministic stand-in for a language model."""
 
+    answer_bytes = 0
+    """Longest answer, as of a model's server (UTF-8); 0 does not bound it."""
     _failures = 0
 
     def chunks(
@@ -52,7 +54,7 @@ class EchoModel(BaseModelAdapter):
         settings = {**self.parameters, **parameters}
         script = script_for(messages, settings, turn_of(messages))
         calls = _calls(script, messages, tools)
-        pieces = _pieces(script, messages, settings, tools, bool(calls))
+        pieces = _pieces(script, messages, settings, tools, bool(calls), self.answer_bytes)
         fails = script.error is not None and (script.fail_times is None or self._failures < script.fail_times)
         self.cancel.sleep(script.first_delay_ms / 1000)
         due = time.monotonic()
@@ -99,19 +101,28 @@ def _arguments(arguments: Mapping[str, Any] | str) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
+def _filled(answer: str, said: str, most: int) -> str:
+    # Attack: an answer of nothing but `{query}` makes hundreds of megabytes of a question that is no long one.
+    size = len(answer.encode()) + answer.count("{query}") * (len(said.encode()) - len("{query}"))
+    if most and size > most:
+        raise InvokeBadRequestError(f"the echo model would answer more than {most} bytes, which an answer may have")
+    return answer.replace("{query}", said)
+
+
 def _pieces(
     script: Script,
     messages: Sequence[PromptMessage],
     settings: Mapping[str, Any],
     tools: Sequence[PromptMessageTool],
     calls: bool,
+    most: int,
 ) -> list[str]:
     thoughts = _split(f"<think>{script.reasoning}</think>\n") if script.reasoning else []
     if script.chunks:
         return [*thoughts, *(f"w{index} " for index in range(script.chunks))]
     said = _said(messages)
     if script.answer is not None:
-        return [*thoughts, *_split(script.answer.replace("{query}", said))]
+        return [*thoughts, *_split(_filled(script.answer, said, most))]
     if calls:
         return thoughts
     if script.tool_calls:

@@ -37,7 +37,9 @@ def adapter(
         case "echo":
             from engine.models.echo import EchoModel
 
-            return EchoModel(provider, choice.model, parameters, cancel)
+            echo = EchoModel(provider, choice.model, parameters, cancel)
+            echo.answer_bytes = choice.backend.answer_bytes
+            return echo
         case "openai":
             from engine.models.openai_chat import OpenAIModel
 

@@ -10,6 +10,7 @@ from engine.config import EngineConfig
 from engine.events.log import EventLog
 from engine.events.speech import speaks
 from engine.events.writer import Writer
+from engine.large_reads import LargeReads
 from engine.running import letting_go, loading, opening, taking_up, worker_name
 from engine.running.context import RunContext
 from engine.running.live import STOPPED, LiveRun
@@ -37,7 +38,7 @@ class Machine:
         self.threads = Threads(config.max_concurrent_runs)
         self.writer, self.timers = Writer(stored.append_all), Timers()
         self.turns = Turns(lambda live: self._submit(live))
-        self.watch = Watch()
+        self.watch, self.large_reads = Watch(), LargeReads(config.large_reads_per_subject)
         self.live: dict[str, LiveRun] = {}
         # Runs that this worker holds and takes up when a thread is free: whose they are, by id.
         self.waiting: dict[str, str] = {}

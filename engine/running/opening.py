@@ -22,6 +22,7 @@ from store.idempotency import Claim
 from store.refusal import Refusal
 
 MOST_WAITING = 8  # runs of one conversation at a time: the others would hold threads
+_REMEMBERED = 2 * 1024 * 1024  # characters of earlier turns that a run has in memory; models see far less
 _SHORT, _LONG = 20, 50  # characters of a conversation's name
 _RETRY = {"Retry-After": "5"}
 
@@ -154,7 +155,7 @@ def with_conversation(context: RunContext, sealer: Sealer) -> RunContext:
     conversation_id, message_id = context.conversation_id, context.message_id
     if conversation_id is None:
         return context
-    history = conversations.history(conversation_id, before=message_id)
+    history = conversations.history(conversation_id, before=message_id, most=_REMEMBERED)
     files = run_lists.files_of(context.app_id, context.caller.subject, conversation_id) if history else {}
     return replace(
         context,

@@ -23,7 +23,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from engine.models.echo import EchoModel
+from engine.models.registry import make_model
 from engine.models.sample import sample
+from engine.models.table import Bounds, load_table
 from engine.running.cancel import Cancelled, CancelToken
 from tests.engine.graphs import chain_document, chat_document, document, edge, end, llm, node
 
@@ -365,3 +367,24 @@ def test_a_question_whose_files_follow_in_a_message_of_their_own_is_answered_who
     assert ask(asked).content == "echo: what is it? [image a.png]"
     scripted = [UserPromptMessage(content="what? [[echo {answer: a cat}]]"), UserPromptMessage(content=[picture])]
     assert ask(scripted).content == "a cat"
+
+
+def test_an_answer_is_no_longer_than_one_of_a_models_server_may_be() -> None:
+    model = EchoModel("p", "m", {}, CancelToken())
+    model.answer_bytes = 1000
+    for repeated, fits in ((99, True), (101, False)):
+        script = '[[echo {answer: "' + "{query}" * repeated + '"}]]'
+        asked = {"prompt_messages": [UserPromptMessage(content=f"ten bytes! {script}")], "model_parameters": {}}
+        if fits:
+            told = model.invoke_llm(**asked, tools=None, stop=None, stream=False)
+            assert told.message.content == "ten bytes!" * repeated
+        else:
+            with pytest.raises(InvokeBadRequestError, match="1000 bytes"):
+                model.invoke_llm(**asked, tools=None, stop=None, stream=False)
+
+
+def test_the_bound_of_answers_is_that_of_its_back_end() -> None:
+    table = load_table(None, bounds=Bounds(answer_bytes=77))
+    model = make_model(table, "echo", "echo", {}, CancelToken())
+    assert isinstance(model, EchoModel)
+    assert model.answer_bytes == 77

@@ -55,3 +55,34 @@ def test_a_start_wipes_keys_that_were_stored_in_the_clear_from_the_database_and_
         opened = author_secrets.opened(version.definition, Sealer(KEY))
         assert opened["graph"] == document["graph"]
     assert clear_in(tmp_path) == []
+
+
+STRANGE = (
+    "-",
+    "text",
+    "[]",
+    "workflow: []",
+    "workflow: {environment_variables: 3}",
+    "workflow: {environment_variables: [x, {value_type: secret}, 3]}",
+    "workflow: {environment_variables: {a: b}, graph: {nodes: [1, [], {data: 3}, {data: {type: http-request}}]}}",
+    "workflow: {graph: {nodes: {a: b}}}",
+    "workflow: {graph: []}",
+    "model_config: 3",
+    "model_config: {agent_mode: [], sensitive_word_avoidance: 3, external_data_tools: {a: 1}}",
+    "",
+)
+UNREADABLE = ("{", "a: [", "\x01")
+
+
+def test_a_start_succeeds_whatever_source_is_stored(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, secret_key=KEY)
+    store.open(settings.store_url)
+    world = build()
+    apps = [make_app(world.home.id, world.owner.id, f"App {number}") for number, _ in enumerate(STRANGE + UNREADABLE)]
+    for app, source in zip(apps, STRANGE + UNREADABLE, strict=True):
+        store.apps.save_draft(app.id, definition=load(TEXT).document, source=source)
+    store.close()
+
+    with resources(settings):
+        kept = [version.source for app in apps if (version := store.apps.draft(app.id))]
+    assert kept == [*STRANGE, *("" for _ in UNREADABLE)], "what cannot be read is not exported"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pony.orm import IntegrityError
 
-from store import audit, conversations, events, leases, run_counts, runs
+from store import audit, conversations, events, leases, run_counts, run_lists, runs
 from store.db import writes
 from store.run_row import ENDINGS
 from store.sql import change
@@ -15,9 +15,8 @@ from tests.world import World, caller_of, mint_external
 
 
 def start(world: World, **more: object) -> runs.Run:
-    values = {"inputs": {"topic": "Ä\x00"}, "mode": "workflow", "query": "why\x00?", **more}
+    values = {"app_id": world.app.id, "inputs": {"topic": "Ä\x00"}, "mode": "workflow", "query": "why\x00?", **more}
     return runs.create(
-        app_id=world.app.id,
         version_id=world.app.published_id or "",
         caller=world.owner_caller,
         **values,  # type: ignore[arg-type]
@@ -201,6 +200,33 @@ def test_messages_come_back_in_order_and_are_finished_once(world: World, clock: 
         (f"q{n}", f"a{n}", "normal") for n in range(3)
     ]
     assert [one.query for one in conversations.history(made.id, limit=2)] == ["q1", "q2"]
+
+
+def test_a_history_has_no_more_turns_than_fit_and_a_long_one_ends_it(world: World, clock: FakeClock) -> None:
+    made = conversations.open(world.chat.id, world.owner_caller, {}, "")
+    for answer in ("a" * 900, *["b" * 90] * 60):
+        message = conversations.create_message(made.id, query="q", inputs={})
+        clock.advance(1)
+        conversations.finish_message(message.id, answer=answer)
+    each = 90 + len("q") + 2 * len("{}")
+    assert len(conversations.history(made.id, most=3 * each)) == 3
+    assert len(conversations.history(made.id, most=3 * each - 1)) == 2
+    assert len(conversations.history(made.id, most=900)) == 900 // each
+    assert len(conversations.history(made.id, most=60 * each + 800)) == 60, "and not the long one"
+    assert len(conversations.history(made.id, most=100_000)) == 61
+    assert len(conversations.history(made.id, limit=40, most=100_000)) == 40
+
+
+def test_a_page_is_told_no_more_of_long_texts_than_it_shows(world: World) -> None:
+    made = conversations.open(world.chat.id, world.owner_caller, {}, "")
+    long = "x" * (run_lists.OF_ANSWER + 10)
+    message = conversations.create_message(made.id, query=long, inputs={})
+    run = start(world, app_id=world.chat.id, conversation_id=made.id, message_id=message.id, query=long)
+    assert run.query == long
+    conversations.finish_message(message.id, answer=long)
+    (turn,) = run_lists.turns(world.owner_caller, world.chat.id, made.id)
+    assert {len(turn.query), len(turn.answer)} == {run_lists.OF_TURN + 1}
+    assert run_lists.answer(message.id) == "x" * run_lists.OF_ANSWER + "…"
 
 
 def test_the_audit_trail_is_newest_first(opened_store: str, clock: FakeClock) -> None:

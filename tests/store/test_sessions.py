@@ -43,6 +43,14 @@ def test_the_same_address_at_two_issuers_is_two_subjects(world: World) -> None:
     assert session_list.page(elsewhere, 1, 10)[1] == 1
 
 
+def test_no_issuer_and_address_are_read_as_another_issuer_and_address(world: World) -> None:
+    at_port = caller_of(mint_external("guest@partner.example", "https://idp.example.com:8443"))
+    with pytest.raises(Refusal) as refused:
+        mint_external("8443:guest@partner.example", "https://idp.example.com")
+    assert refused.value.code == "invalid_param"
+    assert session_list.page(at_port, 1, 10)[1] == 1
+
+
 def test_an_external_subject_needs_an_issuer(opened_store: str) -> None:
     with pytest.raises(Refusal):
         mint_external("guest@partner.example", "")
