@@ -80,10 +80,10 @@ class SettingTable(BaseSettings):
         10_000, ge=0, le=10_000_000, description="device codes that wait for an answer at one time; 0: no limit"
     )
     max_streams_per_subject: int = Field(
-        200, ge=0, le=1_000_000, description="streams of one person open on a server; the next is 429; 0: no limit"
+        200, ge=0, le=1_000_000, description="streams of one caller open on a server; the next is 429; 0: no limit"
     )
     large_reads_per_subject: int = Field(
-        2, ge=0, le=1_000_000, description="streams of one person that hold an event over 1 MB at a time; 0: no limit"
+        2, ge=0, le=1_000_000, description="streams of one caller that hold an event over 1 MB at a time; 0: no limit"
     )
     max_streams: int = Field(
         2000, ge=0, le=1_000_000, description="streams open on a server; the next is 503; 0: no limit"
@@ -163,23 +163,26 @@ class SettingTable(BaseSettings):
         128, ge=0, le=10_000, description="runs executed at the same time; 0: `difyspec worker` executes them"
     )
     max_runs_per_app: int = Field(
-        1000, ge=0, le=100_000, description="runs of one app queued or at work, on all servers; the next is 429; 0: any"
+        1000,
+        ge=0,
+        le=100_000,
+        description="runs of one app queued or at work on all servers; then 429; 0: no limit",
     )
     max_runs_per_subject: int = Field(
-        100, ge=0, le=100_000, description="runs of one caller queued or at work, like that of one app; 0: any"
+        100, ge=0, le=100_000, description="runs of one caller queued or at work, like that of one app; 0: no limit"
     )
     models_file: ModelsFile = Field(None, description="table of models (docs/models.md); empty: echo answers for all")
     default_model: DefaultModel = Field(
         "", description="back end for models that fit no rule: echo, openai, local, or NAME/MODEL"
     )
     model_answer_bytes: int = Field(
-        4 * 1024**2, ge=0, le=1024**3, description="longest answer of a model's server in bytes; 0: any"
+        4 * 1024**2, ge=0, le=1024**3, description="longest answer of a model's server in bytes; 0: no limit"
     )
     model_answer_seconds: float = Field(
-        600, ge=0, le=86400, description="time a model's server may take for a whole answer; 0: any"
+        600, ge=0, le=86400, description="time a model's server may take for a whole answer; 0: no limit"
     )
     model_silence_seconds: float = Field(
-        120, ge=0, le=3600, description="time a model's server may say nothing; 0: any"
+        120, ge=0, le=3600, description="time a model's server may say nothing; 0: no limit"
     )
     log_level: LogLevel = Field("info", description="least level that is logged")
     access_log: bool = Field(True, description="a line for each request")

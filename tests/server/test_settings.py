@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -87,11 +88,7 @@ def test_a_list_is_read_with_commas_or_as_json(monkeypatch: pytest.MonkeyPatch, 
     assert load(_env_file=None).allowed_outbound_hosts == ["a.test", "b.test"]
 
 
-BOUNDS = [
-    name
-    for name, field in Settings.model_fields.items()
-    if name != "file_keep_days" and any(word in (field.description or "") for word in ("0: no limit", "0: any"))
-]
+BOUNDS = [name for name, field in Settings.model_fields.items() if "0: no limit" in (field.description or "")]
 
 
 @pytest.mark.parametrize("name", BOUNDS)
@@ -103,3 +100,28 @@ def test_a_bound_is_on_unless_it_is_switched_off(name: str) -> None:
 def test_no_bound_that_is_known_is_missing_above() -> None:
     assert len(BOUNDS) >= 20
     assert 0 < load(_env_file=None).database_connections <= 20
+
+
+def limits_told() -> dict[str, tuple[str, str]]:
+    """Default and value for off of each limit, as docs/operating.md has them."""
+    text = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    lines = (line for line in text.splitlines() if line.startswith("| `DIFYSPEC_"))
+    rows = [cells for line in lines if len(cells := line.split(" | ")) == 4]
+    return {
+        name.lower(): (default, off)
+        for names, defaults, off, _ in rows
+        for name, default in zip(re.findall(r"DIFYSPEC_(\w+)", names), defaults.split(", "), strict=True)
+    }
+
+
+def test_the_documents_tell_each_limit_its_default_and_what_switches_it_off() -> None:
+    told = limits_told()
+    for name, (default, off) in told.items():
+        field = Settings.model_fields[name]
+        number, _, unit = default.partition(" ")
+        if isinstance(field.default, bool):
+            assert (default, off) == ("true", "false")
+            continue
+        assert float(number) * (1024**2 if unit == "MiB" else 1) == field.default, name
+        assert (off == "0") == ("0: no limit" in str(field.description)), name
+    assert set(BOUNDS) <= set(told)
