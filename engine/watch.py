@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.events.log import Follower
+from engine.events.log import Follower, wake
 from store import access, patience, progress, revocations
 from store.access import Access, Marks
 from store.progress import Page, Progress
@@ -68,8 +68,7 @@ class Watch:
         """Wake every reader of a run: nothing more comes from here."""
         with self._lock:
             readers = [one for run in self._runs.values() for one in run.readers]
-        for one in readers:
-            one.wake()
+        wake(readers)
 
     def doubt(self) -> None:
         """Access may have been taken away: look at once."""
@@ -96,8 +95,7 @@ class Watch:
             readers = list(watched.readers) if watched else []
             if watched:
                 watched.version += 1
-        for one in readers:
-            one.wake()
+        wake(readers)
 
     def admit(self, what: Access, reader: Follower) -> None:
         """Begin to tell a reader (``Follower.lost``) when it loses this access."""
@@ -182,7 +180,7 @@ class Watch:
                 self._marks.pop(what, None)
             for one in lost:
                 one.lost = refusal
-                one.wake()
+            wake(lost)
 
     def _loop(self) -> None:
         patience.keep()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from store.events import Batch
@@ -56,12 +56,25 @@ class Follower:
 
     def wake(self) -> None:
         """Wake the reader from any thread."""
-        if self.notified:
-            return
-        self.notified = True
+        wake([self])
+
+
+def wake(followers: Iterable[Follower]) -> None:
+    """Wake readers from any thread: with one call into each of their loops, so that those of one loop look together."""
+    asleep: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
+    for one in followers:
+        if not one.notified:
+            one.notified = True
+            asleep.setdefault(one.loop, []).append(one.event)
+    for loop, events in asleep.items():
         # A closed loop raises: nobody reads there any more.
         with suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self.event.set)
+            loop.call_soon_threadsafe(_set, events)
+
+
+def _set(events: list[asyncio.Event]) -> None:
+    for one in events:
+        one.set()
 
 
 class EventLog:
@@ -192,8 +205,7 @@ class EventLog:
     def _wake(self) -> None:
         with self._lock:
             followers = list(self._followers)
-        for follower in followers:
-            follower.wake()
+        wake(followers)
 
     def since(self, seq: int) -> tuple[list[tuple[int, str]], bool]:
         """Return stored events after ``seq`` (``base`` or more), the next handful, and whether nothing can come after

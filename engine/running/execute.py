@@ -102,6 +102,9 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
         engine.add_layer(rounds)
         engine.add_layer(Acts(acting_nodes(context.document), gate.note_done))
         mapper = Mapper(live.payloads, graph, desk.decided, lambda: live.answer, check, rounds.take)
+        if saved is not None:
+            mapper.loads(saved.mapper)
+            live.said.replaced = mapper.replaced
     else:
         mapper = EasyMapper(live, context.document["model_config"])
     live.progress = EngineProgress(engine, mapper)
@@ -126,9 +129,6 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
     pauses = None
     # Only flows stand still: the other modes have no node that asks, and nothing to go on from.
     if isinstance(mapper, Mapper):
-        if saved is not None:
-            mapper.loads(saved.mapper)
-            live.said.replaced = mapper.replaced
         still = Standstill(live, place, engine, mapper, layer, desk, lambda: publish.steps)
         pauses = Pauses(live, gate, still)
 

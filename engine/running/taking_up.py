@@ -5,10 +5,12 @@ begin again.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from engine.events.log import EventLog
+from engine.events.payloads import Payloads
 from engine.running import opening, recovery, saved, unattended
 from engine.running.context import RunContext
 from engine.running.live import LiveRun
@@ -27,6 +29,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Ready = tuple[LiveRun, Saved | None]
+
+
+@dataclass(frozen=True)
+class _Before:
+    """A run's `engine.running.outcome.Progress` until its engine exists again: as it was at the checkpoint."""
+
+    memory: Saved
+
+    def figures(self) -> tuple[int, int]:
+        """Return steps; the exceptions that were handled are known to the engine only."""
+        return self.memory.steps, 0
+
+    def outputs(self) -> dict[str, Any]:
+        """Return nothing: no node of the end has run."""
+        return {}
+
+    def close_open(self, status: str, error: str | None) -> Iterator[dict[str, Any]]:
+        """Yield a last event for each node that was at work or waited."""
+        payloads = Payloads(self.memory.context)
+        for one in self.memory.mapper["open"]:
+            yield unattended.node_closed(payloads, one, status, error or "")
 
 
 def ready(machine: Machine, run_id: str) -> Ready | None:
@@ -98,7 +121,9 @@ def _begun(machine: Machine, row: rows.Run) -> Ready | None:
         usage=memory.usage,
     )
     context = _current(memory.context, machine.place.sealer)
-    return machine.live_run(context, EventLog(row.id, stored.claim, base), carried), memory
+    live = machine.live_run(context, EventLog(row.id, stored.claim, base), carried)
+    live.progress = _Before(memory)
+    return live, memory
 
 
 def _current(context: RunContext, sealer: Sealer) -> RunContext:

@@ -12,12 +12,15 @@ import pytest
 
 from engine import runs
 from engine.nodes import factory
+from engine.running import taking_up
 from engine.running.cancel import CancelToken
 from store import events as stored
+from store import runs as rows
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, ask, token_of
 from tests.engine.graphs import chain_document, chat_document, code, document, edge, end, llm, node, template
+from tests.engine.order import problems
 from tests.engine.test_error_strategies import container
 from tests.engine.test_stop import looping
 from tests.waiting import until
@@ -93,6 +96,39 @@ def test_the_time_before_a_pause_counts_and_the_waiting_does_not(
     status, error = ending(head + bench.events(run, len(head)))
     assert (status, error.partition(": ")[0]) == ("failed", "Aborted")
     assert "execution time" in error
+
+
+@pytest.mark.parametrize("why", ["its time is over", "it is stopped"])
+def test_a_run_that_ends_before_it_goes_on_tells_the_end_of_each_node_that_waited(
+    bench: Bench, configure: Any, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """Its engine does not exist yet in this moment."""
+    definition = asking()
+    run = bench.start(bench.app(definition))
+    head = bench.events(run)
+    ready, limit = taking_up.ready, runs.machine().config.max_execution_seconds
+
+    def stopped(*taken: Any) -> Any:
+        made = ready(*taken)
+        assert why == "its time is over" or rows.request_stop(run.id)
+        return made
+
+    def after(_: float, expire: Any) -> int:
+        if why == "its time is over":
+            expire()
+        return 0
+
+    monkeypatch.setattr(taking_up, "ready", stopped)
+    monkeypatch.setattr(runs.machine().timers, "after", after)
+    answer(token_of(head), comment="x")
+    events = head + bench.events(run, len(head))
+    assert problems(events, definition) == []
+    told = {
+        "its time is over": ("failed", f"Aborted: Maximum execution time exceeded: {limit:.2f}s > {limit:g}s"),
+        "it is stopped": ("stopped", "Stopped by user."),
+    }
+    assert ending(events) == told[why]
+    assert events[-1]["data"]["total_steps"] == 2
 
 
 def test_a_run_over_its_steps_fails_with_the_limit_named(bench: Bench, configure: Any) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -191,7 +192,7 @@ def test_an_end_that_comes_while_events_are_written_is_written_after_them() -> N
 
 def test_a_burst_of_events_wakes_a_reader_once_until_it_looks() -> None:
     calls: list[object] = []
-    loop: Any = SimpleNamespace(call_soon_threadsafe=calls.append)
+    loop: Any = Mock(call_soon_threadsafe=lambda *call: calls.append(call))
 
     async def follower() -> Follower:
         return Follower()

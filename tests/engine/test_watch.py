@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pony.orm import OperationalError
 
 from engine import follow, runs
 from engine.events.log import Follower
 from engine.forms import answering
-from engine.running import letting_go
+from engine.running import letting_go, unattended
 from engine.watch import Watch
 from store import access, events, progress, sql
 from store import runs as rows
@@ -22,7 +26,7 @@ from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import review
 from tests.engine.graphs import chat_document
-from tests.waiting import until_async, whole
+from tests.waiting import HANG, until, until_async, whole
 
 
 class Reader(Follower):
@@ -134,11 +138,28 @@ def test_however_many_readers_wait_for_a_run_there_is_one_question_a_tick(
         await readers.tick()
         assert [await readers.tick() for _ in range(3)] == [1, 1, 1]
         append(waiting, 1, "a", "b")
-        told = await readers.tick()
+        assert await readers.tick() == 1 + 3 + 2, "what there is, and that there is no more, is read once for all"
         assert readers.told == [[1, 2]] * count
-        assert told <= 20, "what all of them read is read once"
         await readers.leave()
         assert await readers.tick() == 0, "no reader, no question"
+
+    asyncio.run(story())
+
+
+def test_however_many_readers_wait_for_a_run_one_call_into_their_loop_wakes_them(waiting: rows.Run) -> None:
+    """One for each would let the first find what there is before the next one asks."""
+
+    async def story() -> None:
+        loop, watch, readers = asyncio.get_running_loop(), Watch(), [Follower() for _ in range(300)]
+        calls: list[object] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "call_soon_threadsafe", lambda *call: calls.append(loop.call_soon(*call)))
+            for one in readers:
+                watch.join(waiting.id, one)
+            watch.touch(waiting.id)
+            watch.wake_all()
+        assert len(calls) == 1
+        assert all([await one.news(HANG) for one in readers])
 
     asyncio.run(story())
 
@@ -229,6 +250,57 @@ def test_a_reader_that_finds_the_store_away_is_woken_when_it_is_back(
         await readers.leave()
 
     asyncio.run(story())
+
+
+AWAY = {
+    "every look": lambda _: True,
+    "the looks for what is new": lambda statement: "MAX(e.seq)" in statement,
+    "the looks for events": lambda statement: "MAX(e.seq)" not in statement,
+}
+
+
+@pytest.mark.parametrize("what", AWAY)
+def test_a_reader_of_a_run_elsewhere_outlasts_a_store_that_is_away(
+    waiting: rows.Run, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """What happens meanwhile, the run's end too, it is told when the store is back."""
+    configure(max_concurrent_runs=0)
+    here, is_away, failed, told = threading.get_ident(), threading.Event(), list[str](), list[str]()
+    for name in ("row", "rows"):
+
+        def select(statement: str, *values: object, real: Any = getattr(sql, name)) -> Any:
+            if is_away.is_set() and threading.get_ident() != here and AWAY[what](statement):
+                failed.append(statement)
+                problem = sqlite3.OperationalError("disk I/O error")
+                problem.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                raise OperationalError(problem)
+            return real(statement, *values)
+
+        monkeypatch.setattr(sql, name, select)
+
+    async def read() -> None:
+        async for _, text in runs.follow(waiting.id):
+            told.append(json.loads(text)["event"])
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(lambda: asyncio.run(read()))
+        append(waiting, 1, "a")
+        until(lambda: len(told) == 1, "the first event")
+        for step in (2, 3):
+            is_away.set()
+            failed.clear()
+            if step == 2:
+                append(waiting, 2, "b")
+            else:
+                row = rows.for_worker(waiting.id)
+                assert row
+                assert unattended.end(row, "stopped", "Stopped by user.")
+            until(lambda: len(failed) >= 3 or reading.done(), "looks that failed")
+            assert len(told) == step - 1
+            is_away.clear()
+            until(lambda step=step: len(told) >= step or reading.done(), "what happened meanwhile")
+        reading.result(HANG)
+    assert told == ["text_chunk", "text_chunk", "message_end", "workflow_finished"]
 
 
 def away(*_: Any) -> Any:
