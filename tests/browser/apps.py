@@ -16,7 +16,6 @@ from tests.browser.conftest import EMAIL
 from tests.engine import graphs
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-LONG = 30_000  # milliseconds: the first run of a server loads the engine
 
 
 def add(document: dict[str, Any], name: str = "Trial", **more: Any) -> str:
@@ -68,4 +67,4 @@ def press(page: Page, name: str) -> None:
 
 def ends(page: Page, state: str = "succeeded") -> None:
     """Wait until the run that the page shows has ended that way."""
-    expect(page.locator("#state")).to_have_attribute("data-state", state, timeout=LONG)
+    expect(page.locator("#state")).to_have_attribute("data-state", state)

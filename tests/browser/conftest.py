@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import uvicorn
 
 pytest.importorskip("playwright.sync_api")
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import store
 import store.accounts
@@ -25,6 +24,7 @@ import store.workspaces
 from bench.measure import free_port
 from server.app import create_app
 from server.settings import load
+from tests.waiting import HANG, until
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = [
@@ -34,6 +34,7 @@ SWITCHES = [
         "disable-component-update", "disable-sync",
     )
 ]  # fmt: skip
+expect.set_options(timeout=HANG * 1000)
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 
 
@@ -69,15 +70,13 @@ def base(tmp_path: Path) -> Iterator[str]:
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    give_up = time.monotonic() + 30
-    while not server.started and thread.is_alive() and time.monotonic() < give_up:
-        time.sleep(0.01)
+    until(lambda: server.started or not thread.is_alive(), "the server's start")
     assert server.started, "the server did not start"
     ada = store.accounts.create(EMAIL, "Ada", PASSWORD)
     store.workspaces.create("Ada's workspace", ada.id)
     yield settings.base_url
     server.should_exit = True
-    thread.join(20)
+    thread.join(HANG)
 
 
 Open = Callable[..., Page]
@@ -91,7 +90,7 @@ def visit(chromium: Browser, base: str) -> Iterator[Open]:
 
     def start(path: str = "/", **options: Any) -> Page:
         context = chromium.new_context(base_url=base, **options)
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(HANG * 1000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: reports.append(message.text))

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import apps
-from tests.browser.apps import LONG, ends, press
+from tests.browser.apps import ends, press
 from tests.browser.conftest import connect
 from tests.browser.test_looks import PHONE
 from tests.engine import forms, graphs
@@ -144,7 +144,7 @@ def test_a_question_is_drawn_too_and_a_run_without_a_text_shows_no_empty_card(si
     expect(page.locator("#answer-card")).to_be_hidden()
     press(page, "Run")
     card = page.locator("#forms .form")
-    expect(card.locator("strong")).to_have_text("this", timeout=LONG)
+    expect(card.locator("strong")).to_have_text("this")
     expect(page.locator("#answer-card")).to_be_hidden()
     way = card.get_by_role("link", name="Answer the form")
     forms.answer(str(way.get_attribute("href")).removeprefix("/form/"), comment="Yes.")

@@ -13,7 +13,7 @@ import store.accounts
 import store.cookies
 import store.files
 from tests.browser import apps
-from tests.browser.apps import LONG, ends, press
+from tests.browser.apps import ends, press
 from tests.browser.conftest import EMAIL, sign_in
 from tests.engine import forms, graphs
 
@@ -30,7 +30,7 @@ def test_an_app_is_found_and_its_text_arrives_before_the_end(signed_in: Open) ->
     page.get_by_role("link", name="Slow writer").click()
     press(page, "Run")
     answer = page.locator(".answer")
-    expect(answer).to_contain_text("w3 ", timeout=LONG)
+    expect(answer).to_contain_text("w3 ")
     assert "w59" not in answer.inner_text()
     expect(page.locator("#state")).to_have_attribute("data-state", "running")
     expect(page.locator(".step", has_text="Write")).to_have_attribute("data-state", "running")
@@ -47,10 +47,10 @@ def test_an_app_is_found_and_its_text_arrives_before_the_end(signed_in: Open) ->
 def test_a_run_is_reloaded_in_the_middle_and_is_there_whole(signed_in: Open) -> None:
     page = signed_in(apps.add(apps.wordy(80, 60)))
     press(page, "Run")
-    expect(page.locator(".answer")).to_contain_text("w5 ", timeout=LONG)
+    expect(page.locator(".answer")).to_contain_text("w5 ")
     expect(page).to_have_url(re.compile("/runs/"))
     page.reload()
-    expect(page.locator(".answer")).to_contain_text("w6 ", timeout=LONG)
+    expect(page.locator(".answer")).to_contain_text("w6 ")
     assert "w79" not in page.locator(".answer").inner_text(), "it goes on live"
     expect(page.get_by_role("button", name="Stop")).to_be_enabled()
     ends(page)
@@ -65,7 +65,7 @@ def test_a_run_is_reloaded_in_the_middle_and_is_there_whole(signed_in: Open) -> 
 def test_a_run_is_stopped(signed_in: Open) -> None:
     page = signed_in(apps.add(apps.wordy(500, 100)))
     press(page, "Run")
-    expect(page.locator(".answer")).to_contain_text("w1 ", timeout=LONG)
+    expect(page.locator(".answer")).to_contain_text("w1 ")
     press(page, "Stop")
     ends(page, "stopped")
     expect(page.locator(".step", has_text="Write")).to_have_attribute("data-state", "stopped")
@@ -81,7 +81,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(signed_in: Open) -> None
     asked: list[str] = []
 
     def cut(route: Route) -> None:
-        whole = route.fetch(timeout=LONG)
+        whole = route.fetch()
         body = whole.body()
         # In the middle of the bee, which is four bytes.
         route.fulfill(response=whole, body=body[: body.index("🐝".encode()) + 2])
@@ -105,7 +105,7 @@ def test_a_stop_that_does_not_get_through_is_asked_for_again(signed_in: Open) ->
     # The first stream ends with the pause; for the next one the server is away.
     page.route("**/tasks/**", lambda route: route.abort())
     press(page, "Run")
-    expect(page.locator("#state")).to_have_attribute("data-state", "broken", timeout=LONG)
+    expect(page.locator("#state")).to_have_attribute("data-state", "broken")
     press(page, "Stop")
     expect(page.get_by_role("alert").filter(has_text="The run is stopped when it can be.")).to_be_visible()
     page.unroute("**/tasks/**")
@@ -170,7 +170,7 @@ def test_a_conversation_goes_on_and_is_opened_again(signed_in: Open) -> None:
     page.keyboard.type("line")
     page.keyboard.press("Enter")
     expect(page.locator(".turn")).to_have_count(2)
-    expect(page.locator(".turn .answer").last).to_have_text("echo: Second\nline", timeout=LONG)
+    expect(page.locator(".turn .answer").last).to_have_text("echo: Second\nline")
     ends(page)
     expect(page.locator(".turn").first.get_by_role("link", name="How it came about")).to_be_visible()
     expect(page.get_by_role("link", name="How it came about")).to_have_count(1)
@@ -180,7 +180,7 @@ def test_a_conversation_goes_on_and_is_opened_again(signed_in: Open) -> None:
     expect(page.locator(".turn .answer")).to_have_text(["echo: What can you do?", "echo: Second\nline"])
     page.get_by_label("Go on").fill("Third")
     press(page, "Send")
-    expect(page.locator(".turn .answer").last).to_have_text("echo: Third", timeout=LONG)
+    expect(page.locator(".turn .answer").last).to_have_text("echo: Third")
     ends(page)
     assert page.evaluate("document.getElementById('try').dataset.conversation") != ""
     page.get_by_role("link", name="How it came about").first.click()
@@ -221,7 +221,7 @@ def test_what_the_server_refuses_is_told_at_the_field(signed_in: Open) -> None:
     expect(page.get_by_role("alert").filter(has_text="This is not JSON")).to_be_visible()
     field.fill('{"n": "one"}')
     press(page, "Run")
-    expect(page.get_by_role("alert").filter(has_text="does not match schema")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("alert").filter(has_text="does not match schema")).to_be_visible()
     expect(field).to_be_focused()
     assert field.get_attribute("aria-invalid") == "true"
     expect(page.get_by_role("status")).to_have_text("Not started.")
@@ -235,7 +235,7 @@ def test_a_run_that_asks_a_person_waits_and_goes_on_with_the_answer(signed_in: O
     page = signed_in(apps.add(forms.review(content="Shall it <b>go</b>?")))
     press(page, "Run")
     card = page.locator("#forms .form")
-    expect(card).to_contain_text("Shall it <b>go</b>?", timeout=LONG)
+    expect(card).to_contain_text("Shall it <b>go</b>?")
     expect(page.get_by_role("status")).to_have_text("Waiting for an answer")
     expect(page.locator("#runs .badge")).to_have_text("Waiting")
     expect(page.locator(".answer")).to_have_attribute("aria-busy", "false")
@@ -263,7 +263,7 @@ def test_a_form_is_answered_from_the_page_of_its_run_which_goes_on_live(signed_i
     page = signed_in(apps.add(graphs.document(nodes, edges)))
     press(page, "Run")
     way = page.locator("#forms").get_by_role("link", name="Answer the form")
-    expect(way).to_be_visible(timeout=LONG)
+    expect(way).to_be_visible()
     expect(page.locator("#forms .text")).to_have_text("Why? [comment]")
     way.focus()
     with page.expect_popup() as opened:
@@ -272,7 +272,7 @@ def test_a_form_is_answered_from_the_page_of_its_run_which_goes_on_live(signed_i
     form.get_by_label("Comment").fill("Because.")
     form.get_by_role("button", name="Approve").click()
     expect(form.get_by_role("heading", level=1)).to_have_text("Thank you")
-    expect(page.locator(".answer")).to_contain_text("w3 ", timeout=LONG)
+    expect(page.locator(".answer")).to_contain_text("w3 ")
     assert "w39" not in page.locator(".answer").inner_text(), "it goes on live"
     expect(page.locator("#forms .note")).to_have_text("Answered: Approve")
     ends(page)
@@ -284,7 +284,7 @@ def test_of_several_forms_the_one_that_was_answered_is_closed(signed_in: Open) -
     page = signed_in(apps.add(forms.side_by_side()))
     press(page, "Run")
     cards = page.locator("#forms .form")
-    expect(cards).to_have_count(2, timeout=LONG)
+    expect(cards).to_have_count(2)
     second = cards.filter(has_text="Item b")
     token = str(second.get_by_role("link").get_attribute("href")).removeprefix("/form/")
     forms.answer(token, comment="B")
@@ -335,11 +335,11 @@ def test_rounds_that_run_side_by_side_are_told_apart(signed_in: Open) -> None:
 def test_a_stream_ends_when_its_browser_is_signed_out_and_the_run_goes_on(signed_in: Open) -> None:
     page = signed_in(apps.add(apps.wordy(60, 100)))
     press(page, "Run")
-    expect(page.locator(".answer")).to_contain_text("w1 ", timeout=LONG)
+    expect(page.locator(".answer")).to_contain_text("w1 ")
     other = page.context.new_page()
     other.goto("/devices")
     other.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("link", name="Sign in again")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("link", name="Sign in again")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("The run goes on; sign in to see it.")
     assert "w59" not in page.locator(".answer").inner_text()
     page.get_by_role("link", name="Sign in again").click()
@@ -351,7 +351,7 @@ def test_a_stream_ends_when_its_browser_is_signed_out_and_the_run_goes_on(signed
 def test_a_run_that_waits_for_a_person_is_stopped(signed_in: Open) -> None:
     page = signed_in(apps.add(forms.review()))
     press(page, "Run")
-    expect(page.locator("#state")).to_have_attribute("data-state", "paused", timeout=LONG)
+    expect(page.locator("#state")).to_have_attribute("data-state", "paused")
     press(page, "Stop")
     ends(page, "stopped")
     expect(page.locator("#forms")).to_contain_text("No longer asked.")

@@ -54,7 +54,7 @@ def test_the_cookie_of_the_pages_approves_through_the_api_from_our_own_pages_onl
 def test_the_contract_can_be_read_with_no_other_host(visit: Open) -> None:
     """``visit`` fails for a console message and for a request to another host."""
     page = visit("/openapi/v1/docs")
-    expect(page.get_by_role("heading", name="Dify user-scoped API")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Dify user-scoped API")).to_be_visible()
     expect(page.get_by_role("heading", name="Run an app and watch")).to_be_attached()
     page.get_by_role("textbox").first.fill("device")  # the search works in a worker of its own
-    expect(page.get_by_role("menuitem").filter(has_text="device").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("menuitem").filter(has_text="device").first).to_be_visible()

@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -21,6 +20,7 @@ from server.lifespan import resources
 from server.settings import Settings, load
 from tests.fuzz.ground import BASE, Ground, lay
 from tests.fuzz.target import Door
+from tests.waiting import HANG, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,16 +73,15 @@ def over_http(folder: Path) -> Iterator[Ground]:
             assert process.poll() is None, log.read_text()
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(HANG)
             store.close()
 
 
 def _wait(origin: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        try:
-            requests.get(f"{origin}{BASE}/_health", timeout=2)
-            return
-        except requests.ConnectionError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
-    raise AssertionError("the server did not start: " + log.read_text())
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        with suppress(requests.ConnectionError):
+            return requests.get(f"{origin}{BASE}/_health", timeout=HANG).ok
+        return False
+
+    until(answers, "an answer of the server")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -15,6 +14,7 @@ from httpx_sse import EventSource
 from tests.journeys.events import Event
 from tests.recovery.site import Server, Site
 from tests.recovery.stories import check_whole
+from tests.waiting import HANG, until
 
 _STEP = 3  # events of a run between the start of the next
 
@@ -37,13 +37,11 @@ class Reader:
 
     def wait_for(self, count: int) -> None:
         """Wait until so many events came, or the stream is over."""
-        deadline = time.monotonic() + 30
-        while len(self.events) < count and self._thread.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.001)
+        until(lambda: len(self.events) >= count or not self._thread.is_alive(), "events of the run")
 
     def join(self) -> list[Event]:
         """The events that came."""
-        self._thread.join(30)
+        self._thread.join(HANG)
         assert not self._thread.is_alive()
         return self.events
 

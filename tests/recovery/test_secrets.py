@@ -84,13 +84,13 @@ def test_a_secret_is_in_no_event_no_log_no_export_and_no_file_of_the_server(tmp_
 
         server.start()
         form = f"{server.api}/apps/{app_id}/form/human_input/{asked['form_token']}"
-        shown = httpx.get(form, headers=site.ada.headers, timeout=30)
+        shown = httpx.get(form, headers=site.ada.headers)
         answer = {"inputs": {"comment": "x"}, "action": "approve"}
-        assert httpx.post(form, headers=site.ada.headers, json=answer, timeout=30).status_code == 200
+        assert httpx.post(form, headers=site.ada.headers, json=answer).status_code == 200
         task = head[0].data["task_id"]
         with httpx.stream(
             "GET", f"{server.api}/apps/{app_id}/tasks/{task}/events",
-            headers=site.ada.headers | {"Last-Event-ID": head[-1].id}, timeout=30,
+            headers=site.ada.headers | {"Last-Event-ID": head[-1].id},
         ) as response:  # fmt: skip
             seen = next(line for line in response.iter_lines() if '"node_id":"second"' in line)
         server.end()

@@ -17,6 +17,7 @@ from tests.engine.graphs import chat_document, document, edge, end, llm, node
 from tests.recovery.conftest import MakeSite
 from tests.recovery.kills import Reader
 from tests.recovery.stories import check_whole, story, text_of
+from tests.waiting import HANG
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 def away(url: str, seconds: float) -> Iterator[None]:
     """SQLite: somebody else holds the write lock for longer than a writer waits. PostgreSQL: it drops everybody."""
     if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)) as other:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=HANG)) as other:
             other.execute("BEGIN IMMEDIATE")
             yield
             time.sleep(seconds)

@@ -66,18 +66,18 @@ def at_once(count: int, call: Callable[[], httpx.Response]) -> Iterator[list[Fut
 def begin(site: Site, server: Server, app_id: str) -> Callable[[], httpx.Response]:
     def post() -> httpx.Response:
         body = {"inputs": {}, "query": "go"}
-        return httpx.post(f"{server.api}/apps/{app_id}/run", json=body, headers=site.ada.headers, timeout=120)
+        return httpx.post(f"{server.api}/apps/{app_id}/run", json=body, headers=site.ada.headers)
 
     return post
 
 
 def list_apps(site: Site, server: Server) -> httpx.Response:
     query = {"workspace_id": site.ada.workspace_id}
-    return httpx.get(f"{server.api}/apps", params=query, headers=site.ada.headers, timeout=120)
+    return httpx.get(f"{server.api}/apps", params=query, headers=site.ada.headers)
 
 
 def list_sessions(site: Site, server: Server) -> httpx.Response:
-    return httpx.get(f"{server.api}/account/sessions", headers=site.ada.headers, timeout=120)
+    return httpx.get(f"{server.api}/account/sessions", headers=site.ada.headers)
 
 
 def test_more_runs_than_connections_all_succeed(tmp_path: Path) -> None:

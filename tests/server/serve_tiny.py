@@ -41,4 +41,10 @@ if __name__ == "__main__":
 
     runs.shutdown = end
     setattr(server.run, "create_app", _tiny)  # noqa: B010
-    server.run.serve(settings_in(Path(sys.argv[1]), port=int(sys.argv[2]), public_url="", max_body_bytes=1024 * 1024))
+    # A stream that has not ended when the server's patience is over is cut off: on a machine that is busy enough,
+    # before it could end by itself.
+    server.run.serve(
+        settings_in(
+            Path(sys.argv[1]), port=int(sys.argv[2]), public_url="", max_body_bytes=1024 * 1024, shutdown_seconds=600
+        )
+    )

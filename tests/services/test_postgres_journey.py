@@ -34,16 +34,16 @@ def test_a_device_signs_in_runs_an_app_and_comes_back(postgres_url: str, redis_u
     fair(httpx.get(f"{server.api}/apps/{app['id']}/describe", headers=mine))
 
     body, run = {"inputs": {}, "query": "what is a bee"}, f"{server.api}/apps/{app['id']}/run"
-    with httpx.stream("POST", run, json=body, headers=mine, timeout=30) as stream:
+    with httpx.stream("POST", run, json=body, headers=mine) as stream:
         head = read(stream, stop_after=3)
     events = f"{server.api}/apps/{app['id']}/tasks/{head[0].data['task_id']}/events"
-    with httpx.stream("GET", events, headers=mine | {"Last-Event-ID": head[-1].id}, timeout=30) as stream:
+    with httpx.stream("GET", events, headers=mine | {"Last-Event-ID": head[-1].id}) as stream:
         joined = head + read(stream)
     ids = [int(event.id) for event in joined]
     assert ids == list(range(1, len(ids) + 1))
     assert [joined[0].data["event"], joined[-1].data["event"]] == ["workflow_started", "workflow_finished"]
     assert joined[-1].data["data"]["status"] == "succeeded"
-    with httpx.stream("GET", events, params={"include_state_snapshot": "true"}, headers=mine, timeout=30) as stream:
+    with httpx.stream("GET", events, params={"include_state_snapshot": "true"}, headers=mine) as stream:
         assert read(stream) == joined
 
     assert fair(httpx.delete(server.api + "/account/sessions/self", headers=mine)).json() == {"status": "revoked"}

@@ -47,7 +47,7 @@ def test_what_a_narrow_bucket_refuses_is_not_charged_to_a_wider_one(redis_url: s
 
 def test_invented_tokens_leave_one_key_for_their_address(redis_url: str, serve: Serve) -> None:
     server = serve(REDIS_URL=redis_url)
-    with httpx.Client(base_url=server.api, timeout=10) as client:
+    with httpx.Client(base_url=server.api) as client:
         seen = [
             client.get("/account", headers={"Authorization": f"Bearer dfoa_{number:043}"}).status_code
             for number in range(70)
