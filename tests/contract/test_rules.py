@@ -264,6 +264,19 @@ def test_the_rule_catches(rule: str, change: Change) -> None:
     assert rule in {finding[0] for finding in rules.check(document)}
 
 
+def test_no_body_takes_what_it_does_not_name() -> None:
+    """What is not in the contract is refused before a handler sees it."""
+    document, checked = contract.load(), 0
+    for item in document["paths"].values():
+        for one in item.values():
+            if not isinstance(one, dict) or "requestBody" not in one:
+                continue
+            for media in contract.resolve(document, one["requestBody"])["content"].values():
+                checked += 1
+                assert contract.resolve(document, media["schema"])["additionalProperties"] is False, one["operationId"]
+    assert checked >= 9
+
+
 def test_every_refusal_of_the_server_has_its_code_in_the_contract() -> None:
     """The set of codes is closed: what the server may answer, clients can know."""
     schemas = contract.load()["components"]["schemas"]

@@ -60,6 +60,11 @@ def cut_down(
     server.end(number)
     heads = [reader.join() for reader in readers]
     server.start()
+    return read_on(site, server, app_id, heads)
+
+
+def read_on(site: Site, server: Server, app_id: str, heads: list[list[Event]]) -> list[list[Event]]:
+    """Read the rest of runs whose first events were seen, all at once, and check each as a whole. Out: their events."""
 
     def rest(head: list[Event]) -> list[Event]:
         whole = site.whole(server, app_id, head)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.engine.forms import review
-from tests.recovery.kills import cut_down
+from tests.recovery.kills import Reader, cut_down, read_on
 from tests.recovery.site import Site
 from tests.recovery.stories import story
 
@@ -41,3 +41,18 @@ def test_a_server_is_killed_while_runs_wait_and_work_and_the_next_goes_on_with_t
     ids = [int(event.id) for event in head + tail]
     assert ids == list(range(1, len(ids) + 1))
     assert asked["form_token"] not in server.log.read_text()
+
+
+def test_fifty_clients_of_a_server_that_is_killed_read_on_without_a_gap(site: Site) -> None:
+    bounds = ("RUNS_PER_SUBJECT", "RUNS_PER_APP", "STREAMS_PER_SUBJECT")
+    server = site.server(DIFYSPEC_MAX_CONCURRENT_RUNS="50", **{f"DIFYSPEC_MAX_{name}": "0" for name in bounds})
+    app_id = site.add(story("advanced-chat", delay_ms=500))
+    server.start()
+    readers = [Reader(site, server, app_id, {"inputs": {}, "query": "go"}) for _ in range(50)]
+    for reader in readers:
+        reader.wait_for(3)
+    server.end(signal.SIGKILL)
+    heads = [reader.join() for reader in readers]
+    assert any(head[-1].data["event"] != "workflow_finished" for head in heads), "they are cut off"
+    server.start()
+    assert len({events[0].data["task_id"] for events in read_on(site, server, app_id, heads)}) == 50
