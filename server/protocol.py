@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import socket
 import struct
 import sys
 import termios
@@ -23,12 +22,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from server.connections import TOLD_AT_ONCE, Connections
 from server.early_answers import EarlyAnswers
 from server.heads import Bounds, check_target
+from server.sending import SendClock, cut
+from server.upgrades import framing, parser_at_body
 from store.refusal import Refusal
 
 PIPELINED = 100  # requests that may wait behind the one at work; those beyond are not answered
 LINGER = 2.0  # seconds that what still arrives is thrown away, so that the answer is read before the connection ends
 DRAIN = 0.25  # seconds that a connection without a request stays open when the server stops
-LEAST_READ = 16 * 1024  # bytes that a client has to take of an answer within the time for sending
 FOR_GOOD = 365 * 86400
 SOON = {"Retry-After": "5"}
 
@@ -51,8 +51,6 @@ class Protocol(HttpToolsProtocol):
         self.most_bytes, self.most_fields = bounds.head_bytes or sys.maxsize, bounds.head_fields or sys.maxsize
         self.since = 0  # bytes since the last one of a body, or of a request
         self.head_clock: TimerHandle | None = None
-        self.send_clock: TimerHandle | None = None
-        self.unsent = 0
 
     # What happens to the connection.
 
@@ -60,6 +58,7 @@ class Protocol(HttpToolsProtocol):
         """Count the connection, and wait for its first head; one over a cap is told so."""
         super().connection_made(transport)
         self.wire = transport
+        self.send_clock = SendClock(self.loop, transport, self.bounds.send_seconds)
         self.transport = _Answered(self)  # type: ignore[assignment]
         if self.places.admit(self, self.client[0] if self.client else None):
             self._await_head()
@@ -73,19 +72,20 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place free."""
         self.places.leave(self)
-        self._stop(head=True, send=True)
+        self._stop_head_clock()
+        self.send_clock.stop()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
     def make_room(self) -> None:
         """Close, for another needs the place."""
         if not self._is_idle:
-            self._cut()
+            cut(self.wire)
             return
         self._unset_keepalive_if_required()
-        self._stop(head=True)
+        self._stop_head_clock()
         self.wire.close()
-        self._watch_sending()
+        self.send_clock.start()
 
     def shutdown(self) -> None:
         """The server stops: what was asked is answered, what is on its way has a moment to arrive."""
@@ -122,11 +122,11 @@ class Protocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as stopped:
-                # No other protocol is spoken here: the request is a plain one (RFC 9110 section 7.8), whose body the
-                # parser would have left to that protocol.
+                # No other protocol is spoken here (`server.upgrades`).
                 data = data[stopped.args[0] :]
                 if self.in_body:
-                    self.parser = _at_body(self)
+                    self.parser = parser_at_body(self.headers, self.on_body, self.on_message_complete)
+                    self.cycle.keep_alive = False
             else:
                 return
 
@@ -168,7 +168,7 @@ class Protocol(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED:
             raise Refusal("too_many_requests")
         self.in_head, self.in_body, self.since = False, True, 0
-        self._stop(head=True)
+        self._stop_head_clock()
         self.places.works(self)
         super().on_headers_complete()
         if self.places.stopping:
@@ -181,7 +181,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        if self.parser.should_upgrade() and _framing(self.headers):
+        if self.parser.should_upgrade() and framing(self.headers):
             return  # the parser took no body, but there is one
         self.in_body, self.since = False, 0
         super().on_message_complete()
@@ -207,13 +207,13 @@ class Protocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not take what was written."""
         super().pause_writing()
-        self._watch_sending()
+        self.send_clock.start()
 
     def resume_writing(self) -> None:
         """It took most of it."""
         super().resume_writing()
         if not self.wire.is_closing():
-            self._stop(send=True)
+            self.send_clock.stop()
 
     def finish(self) -> None:
         """End the connection once all that was written is sent.
@@ -225,7 +225,7 @@ class Protocol(HttpToolsProtocol):
             return
         self.is_ending = self.is_deaf = True
         self._unset_keepalive_if_required()
-        self._stop(head=True)
+        self._stop_head_clock()
         if self.in_head or self.in_body:
             with contextlib.suppress(OSError, RuntimeError):
                 self.wire.write_eof()
@@ -237,7 +237,7 @@ class Protocol(HttpToolsProtocol):
     def _end(self) -> None:
         self.head_clock = None
         self.wire.close()
-        self._watch_sending()
+        self.send_clock.start()
 
     # Refusals of this layer.
 
@@ -245,7 +245,7 @@ class Protocol(HttpToolsProtocol):
         """Answer what cannot become a request, after those before it. In the body of a request that is at work,
         that one's answer is the refusal; once it has begun to be answered it is cut off.
         """
-        self._stop(head=True)
+        self._stop_head_clock()
         if self._is_idle:
             self._turn_away(refusal)
         elif self.in_body:
@@ -279,7 +279,7 @@ class Protocol(HttpToolsProtocol):
         return self.cycle is None or bool(self.cycle.response_complete)
 
     def _await_head(self) -> None:
-        self._stop(head=True)
+        self._stop_head_clock()
         seconds = DRAIN if self.places.stopping else self.bounds.head_seconds
         if seconds:
             self.head_clock = self.loop.call_later(seconds, self._head_is_late)
@@ -298,32 +298,10 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _watch_sending(self) -> None:
-        self.unsent = self.wire.get_write_buffer_size()
-        if self.unsent and self.send_clock is None and self.bounds.send_seconds:
-            self.send_clock = self.loop.call_later(self.bounds.send_seconds, self._sending_is_late)
-
-    def _sending_is_late(self) -> None:
-        self.send_clock = None
-        if self.unsent - self.wire.get_write_buffer_size() < min(LEAST_READ, self.unsent):
-            self._cut()
-        else:
-            self._watch_sending()
-
-    def _cut(self) -> None:
-        """End the connection now. Without this the kernel would go on offering what the client does not take."""
-        with contextlib.suppress(AttributeError, OSError):
-            connection = self.wire.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.wire.abort()
-
-    def _stop(self, head: bool = False, send: bool = False) -> None:
-        if head and self.head_clock is not None:
+    def _stop_head_clock(self) -> None:
+        if self.head_clock is not None:
             self.head_clock.cancel()
             self.head_clock = None
-        if send and self.send_clock is not None:
-            self.send_clock.cancel()
-            self.send_clock = None
 
 
 class _Answered:
@@ -346,27 +324,3 @@ def _unread(transport: asyncio.Transport) -> bool:
         return bool(struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.FIONREAD, b"\0" * 4))[0])
     except (AttributeError, OSError):
         return False
-
-
-def _framing(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """The header line that says how long the body is; nothing where there is none."""
-    return b"".join(
-        b"%b: %b\r\n" % (name, value)
-        for name, value in headers
-        if name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
-    )
-
-
-class _BodyOnly:
-    """What a parser tells of, when the head was another one's."""
-
-    def __init__(self, protocol: Protocol) -> None:
-        self.on_body, self.on_message_complete = protocol.on_body, protocol.on_message_complete
-
-
-def _at_body(protocol: Protocol) -> httptools.HttpRequestParser:
-    """A parser that stands at the beginning of this request's body, and is of use for no other."""
-    parser = httptools.HttpRequestParser(_BodyOnly(protocol))
-    parser.feed_data(b"POST / HTTP/1.1\r\n" + _framing(protocol.headers) + b"\r\n")
-    protocol.cycle.keep_alive = False
-    return parser

@@ -193,6 +193,8 @@ class Pool:
         if waiter.granted:
             waiter.withdraw()
             self._give_back(waiter.kind)
+        elif waiter in self._queue:  # interrupted while it waited: nobody would take the turn it is given
+            self._queue.remove(waiter)
 
     def _give_back(self, kind: Kind) -> None:
         self._held[kind] -= 1

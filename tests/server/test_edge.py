@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse
 import contract
 import server.protocol
 from server.heads import Bounds
+from server.sending import LEAST_READ
 from tests.judge import transport_fair
 from tests.server.edge import GET, POST, Edge, Wire, alone, served
 from tests.waiting import HANG, until
@@ -383,7 +384,7 @@ def test_who_reads_slowly_but_reads_keeps_the_connection() -> None:
     wire.unsent = 1_000_000
     protocol.pause_writing()
     for _ in range(5):
-        wire.unsent -= server.protocol.LEAST_READ
+        wire.unsent -= LEAST_READ
         wire.running[0].run_out()
         assert not wire.ended
     wire.unsent -= 100

@@ -233,3 +233,20 @@ def test_a_broken_connection_takes_the_free_ones_with_it(hold: MakeHolder) -> No
     pool.drop(connection)
     assert all(one.closed for one in server.opened)
     assert pool.connect()[1]
+
+
+def test_who_is_interrupted_while_waiting_takes_no_turn(hold: MakeHolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool(Server(), 1, HANG)
+    holder = hold(pool)
+    assert has_one(holder)
+
+    def interrupt(_waiter: object, _seconds: float) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("store.pool._Waiter.wait", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            pool.connect()
+    holder.let_go.set()
+    holder.join(HANG)
+    assert has_one(hold(pool))
