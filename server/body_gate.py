@@ -14,15 +14,18 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import body_spool
+from server.body_room import BodyRoom, Place
 from server.body_spool import Spool
 from store.refusal import REFUSED, Refusal
 
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 CLOSE = {"Connection": "close"}  # the rest of the body is still on its way; the connection cannot be used again
+BUSY = {**CLOSE, "Retry-After": "5"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,20 @@ class Passage:
 
 class BodyGate:
     """ASGI layer. In: the most bytes a body may have, and the most seconds it may take to arrive; the bodies that
-    pass through, and those that are collected on disk.
+    pass through, and those that are collected on disk; the room for all others (left out: as much as they need).
     """
 
     def __init__(
-        self, app: ASGIApp, limit: int, seconds: float, passage: Passage | None = None, spool: Spool | None = None
+        self,
+        app: ASGIApp,
+        limit: int,
+        seconds: float,
+        passage: Passage | None = None,
+        spool: Spool | None = None,
+        room: BodyRoom | None = None,
     ) -> None:
         self.app, self.limit, self.seconds, self.passage, self.spool = app, limit, seconds, passage, spool
+        self.room = room or BodyRoom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in BODILESS:
@@ -56,16 +66,18 @@ class BodyGate:
         if self.passage is not None and self.passage.admits(scope):
             await self._pass(self.passage, scope, receive, send)
             return
-        room = await self.spool.room_of(scope) if self.spool else 0
-        if self.spool and room:
-            with body_spool.opened() as (file, take):
-                read = await self._collect(scope, receive, take, self.limit + room, self.spool.seconds)
+        files = await self.spool.room_of(scope) if self.spool else 0
+        if self.spool and files:
+            most, seconds = self.limit + files, self.spool.seconds
+            with body_spool.opened() as (file, take), self.spool.disk.place(scope, partial(file.truncate, 0)) as place:
+                read = await self._collect(scope, receive, take, place, most, seconds)
                 await self._hand_on(read, file.tell(), body_spool.replay(file, receive), scope, receive, send)
             return
         chunks: list[bytes] = []
-        read = await self._collect(scope, receive, chunks.append, self.limit, self.seconds)
-        body = b"".join(chunks)
-        await self._hand_on(read, len(body), _replay(body, receive), scope, receive, send)
+        with self.room.place(scope, chunks.clear) as place:
+            read = await self._collect(scope, receive, chunks.append, place, self.limit, self.seconds)
+            size = sum(map(len, chunks))
+            await self._hand_on(read, size, _replay(chunks, receive, place.leave), scope, receive, send)
 
     async def _hand_on(
         self, read: Refusal | bool, size: int, body: Receive, scope: Scope, receive: Receive, send: Send
@@ -74,7 +86,7 @@ class BodyGate:
             return
         if isinstance(read, Refusal):
             scope[REFUSED] = read
-            size, body = 0, _replay(b"", receive)
+            size, body = 0, _replay([], receive)
         kept = [pair for pair in scope["headers"] if pair[0] not in (b"content-length", b"transfer-encoding")]
         scope["headers"] = [*kept, (b"content-length", str(size).encode())]
         await self.app(scope, body, send)
@@ -101,7 +113,13 @@ class BodyGate:
         await self.app(scope, counted, send)
 
     async def _collect(
-        self, scope: Scope, receive: Receive, take: Callable[[bytes], object], limit: int, seconds: float
+        self,
+        scope: Scope,
+        receive: Receive,
+        take: Callable[[bytes], object],
+        place: Place,
+        limit: int,
+        seconds: float,
     ) -> Refusal | bool:
         """Whether the body was read to its end; False when the client left."""
         too_large = Refusal("request_entity_too_large", f"The body is larger than {limit} bytes.", headers=CLOSE)
@@ -118,8 +136,11 @@ class BodyGate:
                     size += len(chunk)
                     if size > limit:
                         return too_large
+                    if not place.take(len(chunk)):
+                        return Refusal("service_unavailable", "Too many bodies are on their way.", headers=BUSY)
                     take(chunk)
                     if not message.get("more_body"):
+                        place.arrived()
                         return True
         except TimeoutError:
             return Refusal("bad_request", f"The body did not arrive within {seconds:g} seconds.", headers=CLOSE)
@@ -133,7 +154,8 @@ def _declared(scope: Scope) -> int:
     return max((int(value) for value in lines if value.isdigit()), default=0)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def _replay(chunks: list[bytes], receive: Receive, taken: Callable[[], None] = lambda: None) -> Receive:
+    """Hand a collected body on, once; what is handed on is kept here no longer, for its answer may take hours."""
     sent = False
 
     async def replay() -> Message:
@@ -141,6 +163,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         if sent:
             return await receive()
         sent = True
+        body = b"".join(chunks)
+        chunks.clear()
+        taken()
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay

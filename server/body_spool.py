@@ -5,15 +5,17 @@ The pages have few threads. One of them must not wait for a slow sender, nor doe
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from starlette.types import Message, Receive, Scope
+
+from server.body_room import BodyRoom
+from server.threads import Threads
 
 IN_MEMORY = 256 * 1024  # bytes beyond which a body is written to disk
 PIECE = 64 * 1024
@@ -23,11 +25,14 @@ PIECE = 64 * 1024
 class Spool:
     """Which bodies these are: multipart ones at ``paths``, whose one group goes to ``room`` (blocking), which says
     how many bytes of files are expected there; 0 makes a body like any other. ``seconds``: how long one may take.
+    ``disk`` bounds what is collected, ``threads`` is where the database is asked.
     """
 
     paths: re.Pattern[str]
     room: Callable[[str], int]
     seconds: float
+    threads: Threads
+    disk: BodyRoom = field(default_factory=BodyRoom)
 
     async def room_of(self, scope: Scope) -> int:
         """The bytes of files that may come with this request."""
@@ -35,7 +40,8 @@ class Spool:
         found = self.paths.fullmatch(scope["path"])
         if found is None or not media.lower().startswith(b"multipart/form-data"):
             return 0
-        return await asyncio.to_thread(self.room, found[1])
+        room: int = await self.threads.run(scope, self.room, token=found[1])
+        return room
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ CONTEXT = "connexion_context"
 
 def caller_of(scope: Any) -> Caller | None:
     """The caller of a request; None before it is known, and where nobody has signed in."""
-    found: Caller | None = scope["extensions"].get(CONTEXT, {}).get("user")
+    found: Caller | None = (scope.get("extensions") or {}).get(CONTEXT, {}).get("user")
     return found
 
 

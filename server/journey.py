@@ -17,6 +17,7 @@ from connexion.middleware.security import SecurityMiddleware
 from engine.forms import answering
 from server.blueprint import OperationObject
 from server.body_gate import BodyGate, Passage
+from server.body_room import BodyRoom
 from server.body_spool import Spool
 from server.errors import Errors
 from server.headers import Headers
@@ -53,13 +54,16 @@ def _body_gate(parts: Parts) -> Any:
     settings = parts.settings
     most = settings.file_limits.most_bytes + UPLOAD_FRAME
     passage = Passage(parts.blueprint.upload_paths(), most, settings.upload_timeout_seconds)
-    spool = Spool(FORM, answering.room, settings.upload_timeout_seconds)
+    trusted = settings.trusted_proxies
+    disk = BodyRoom(settings.max_spooled_mb * 1024**2, trusted)
+    spool = Spool(FORM, answering.room, settings.upload_timeout_seconds, parts.threads, disk)
     return partial(
         BodyGate,
         limit=settings.max_body_bytes,
         seconds=settings.body_timeout_seconds,
         passage=passage,
         spool=spool,
+        room=BodyRoom(settings.max_bodies_mb * 1024**2, trusted),
     )
 
 

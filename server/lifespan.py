@@ -135,16 +135,15 @@ async def sweep_files() -> None:
 
 
 def end_runs_on_signal(end: Callable[[], None]) -> None:
-    """On a signal to stop, call ``end`` in a thread, and then the handler that was there before."""
+    """On a signal to stop, call ``end``, and then the handler that was there before. In a thread of its own, for those
+    that are shared may all be waiting for something.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
     loop = asyncio.get_running_loop()
-    pending: set[asyncio.Task[None]] = set()
 
     def begin() -> None:
-        task = loop.create_task(asyncio.to_thread(end))
-        pending.add(task)
-        task.add_done_callback(pending.discard)
+        threading.Thread(target=end, name="end-runs").start()
 
     for number in SIGNALS:
         before = signal.getsignal(number)

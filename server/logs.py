@@ -16,6 +16,7 @@ from server.request_id import CURRENT
 from store.device import ALPHABET
 
 HIDDEN = "[hidden]"
+MOST = 500  # characters of a value in a line
 SECRET_KEYS = frozenset(
     {
         "access_token", "api_key", "authorization", "cookie", "csrf_token", "device_code", "password",
@@ -71,6 +72,14 @@ def _redacted(_logger: Any, _name: str, event: EventDict) -> EventDict:
     return hidden
 
 
+def _bounded(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Strangers choose addresses, names and much of what is said of errors: none of it makes a long line."""
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) > MOST and key not in ("event", "exception", "stack"):
+            event[key] = f"{value[:MOST]}… ({len(value)} characters)"
+    return event
+
+
 def _request(_logger: Any, _name: str, event: EventDict) -> EventDict:
     name = CURRENT.get()
     if name is not None:
@@ -113,7 +122,7 @@ def configure(level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
     ]
     # Traces become text before they are searched for secrets: an exception's message may hold one.
-    last: list[Processor] = [structlog.processors.format_exc_info, _redacted]
+    last: list[Processor] = [structlog.processors.format_exc_info, _redacted, _bounded]
     renderer: Processor = structlog.processors.JSONRenderer()
     if pretty:
         last.append(_on_a_terminal)

@@ -92,6 +92,12 @@ class SettingTable(BaseSettings):
     cors_allow_origins: Origins = Field([], description="origins of browser apps that may call the API")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="largest request body in bytes")
     body_timeout_seconds: float = Field(30, gt=0, le=3600, description="time a request body may take to arrive")
+    max_bodies_mb: int = Field(
+        128, ge=0, le=1_000_000, description="MB of bodies that are on their way, in all; more is 503; 0: no limit"
+    )
+    max_spooled_mb: int = Field(
+        2000, ge=0, le=10_000_000, description="MB on disk of answers with files to forms, likewise; 0: no limit"
+    )
     max_body_members: int = Field(
         20_000, ge=0, le=10_000_000, description="most members and list items of a JSON body; 0: no limit"
     )

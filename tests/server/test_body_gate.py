@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from server.body_gate import BodyGate, Passage
+from server.body_room import BodyRoom, Place
 from server.body_spool import Spool
+from server.threads import Threads
 from store.refusal import REFUSED, Refusal
 
 LIMIT = 10
@@ -160,7 +165,7 @@ def test_only_multipart_bodies_at_the_paths_of_uploads_pass(path: str, headers: 
 
 
 def test_a_form_with_files_is_collected_on_disk_up_to_what_it_may_bring() -> None:
-    spool = Spool(re.compile(r"/files/(\w+)"), {"one": 5, "none": 0}.__getitem__, 60)
+    spool = Spool(re.compile(r"/files/(\w+)"), lambda token: {"one": 5, "none": 0}[token], 60, Threads(1))
     assert Met(part(b"x" * 7, more=True), part(b"y" * 8), headers=(FORM,), spool=spool).body == b"x" * 7 + b"y" * 8
     for path, size in (("/files/one", 16), ("/files/none", 11), ("/elsewhere", 11)):
         met = Met(part(b"x" * size), headers=(FORM,), path=path, spool=spool)
@@ -175,10 +180,84 @@ def test_a_form_for_a_full_disk_is_refused_for_now(monkeypatch: pytest.MonkeyPat
         def take(chunk: bytes) -> None:
             raise OSError(28, "full")
 
-        yield SimpleNamespace(tell=lambda: 3), take
+        yield SimpleNamespace(tell=lambda: 3, truncate=lambda size: size), take
 
     monkeypatch.setattr("server.body_gate.body_spool.opened", opened)
-    spool = Spool(re.compile(r"/files/(\w+)"), lambda _: 5, 60)
+    spool = Spool(re.compile(r"/files/(\w+)"), lambda token: 5, 60, Threads(1))
     met = Met(part(b"abc"), headers=(FORM,), spool=spool)
     assert met.refused
     assert (met.refused.code, met.refused.headers, met.body) == ("service_unavailable", {"Connection": "close"}, b"")
+
+
+def test_the_network_that_holds_most_of_bodies_makes_room_for_others() -> None:
+    room, dropped = BodyRoom(100), list[str]()
+    theirs = [Place(room, "many", partial(dropped.append, str(number))) for number in range(200)]
+    assert sum(one.take(1) for one in theirs) == 100
+    mine = Place(room, "few", partial(dropped.append, "mine"))
+    assert mine.take(40)
+    assert dropped == [str(number) for number in range(40)]
+    assert not theirs[0].take(0)  # what was dropped is told so
+    assert theirs[40].take(0)
+    assert not theirs[150].take(1)  # nobody holds more than they do
+    for one in theirs:
+        one.arrived()
+    assert not Place(room, "another", partial(dropped.append, "another")).take(30)  # whole ones stay
+    for one in (*theirs, mine):
+        one.leave()
+        one.leave()
+    assert (room.total, room.held, room.arriving) == (0, {}, {"another": ANY})
+
+
+def test_no_more_is_held_than_there_is_room_for_however_many_send() -> None:
+    room = BodyRoom(1000)
+    for number in range(20):
+        while Place(room, str(number), list).take(10):
+            assert room.total <= 1000
+    assert Place(room, "one more", list).take(10)
+
+
+def test_a_body_holds_room_until_it_is_handed_on_and_without_room_it_is_refused() -> None:
+    room, held = BodyRoom(8), []
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        held.append(room.total)
+        await receive()
+        held.append(room.total)
+
+    def asked(*messages: Any) -> Refusal | None:
+        left = list(messages)
+
+        async def receive() -> Any:
+            return left.pop(0)
+
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "client": ("192.0.2.1", 1)}
+        asyncio.run(BodyGate(app, LIMIT, 60, room=room)(scope, receive, receive))
+        refused: Refusal | None = scope.get(REFUSED)  # type: ignore[assignment]
+        return refused
+
+    assert asked(part(b"x" * 5, more=True), part(b"xxx")) is None
+    assert held == [8, 0]
+    refused = asked(part(b"x" * 5, more=True), part(b"xxxx"))
+    assert refused
+    assert (refused.code, refused.headers) == ("service_unavailable", {"Connection": "close", "Retry-After": "5"})
+    assert room.total == 0
+
+
+def test_what_was_handed_on_is_not_kept_for_as_long_as_its_answer_takes() -> None:
+    class Piece(bytearray):
+        pass
+
+    piece = Piece(b"abc")
+    kept = weakref.ref(piece)
+    messages = [{"type": "http.request", "body": piece, "more_body": False}]
+    del piece
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        await receive()
+        assert kept() is None
+
+    async def receive() -> Any:
+        return messages.pop()
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(BodyGate(app, LIMIT, 60)(scope, receive, receive))

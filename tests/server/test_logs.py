@@ -52,6 +52,15 @@ def test_a_request_is_one_line_with_its_name(capsys: pytest.CaptureFixture[str],
     assert "dfoa_abc" not in str(lines)
 
 
+def test_a_long_address_makes_no_long_line(capsys: pytest.CaptureFixture[str], make: MakeClient) -> None:
+    call = make(access_log=True, log_format="json")
+    capsys.readouterr()
+    call("GET", "/" + "%00" * 2700)
+    [line] = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["path"].endswith("… (2706 characters)")
+    assert len(line) < 4000
+
+
 def test_a_request_on_a_terminal_is_a_short_line(capsys: pytest.CaptureFixture[str], make: MakeClient) -> None:
     call = make(access_log=True, log_format="console")
     capsys.readouterr()

@@ -20,6 +20,7 @@ from server.body_gate import BodyGate
 from server.body_spool import Spool
 from server.lifespan import resources
 from server.settings import Settings
+from server.threads import Threads
 from store import session_list
 from store.refusal import REFUSED
 from tests.server.conftest import ORIGIN, settings_in
@@ -369,7 +370,7 @@ def test_a_page_that_brings_files_to_a_full_disk_is_told_so_too(monkeypatch: pyt
         return {"type": "http.request", "body": b"x"}
 
     monkeypatch.setattr("server.body_spool.SpooledTemporaryFile", full_file)
-    gate = BodyGate(app, 10, 5, spool=Spool(re.compile("/form/(.*)"), lambda _: 1000, 5))
+    gate = BodyGate(app, 10, 5, spool=Spool(re.compile("/form/(.*)"), lambda token: 1000, 5, Threads(1)))
     headers = [(b"content-type", b"multipart/form-data")]
     scope = {"type": "http", "method": "POST", "path": "/form/x", "headers": headers}
     asyncio.run(gate(scope, receive, AsyncMock()))
