@@ -175,11 +175,22 @@ def poll(
     client's code; nothing changes), ``slow_down`` with the new ``interval``, ``authorization_pending``,
     ``access_denied``.
     """
-    outcome = _poll(sql.sha256(device_code), client_id, address, token_ttl)
+    device_hash = sql.sha256(device_code)
+    outcome = _poll(device_hash, client_id, address, token_ttl) if _is_known(device_hash) else _gone()
     if isinstance(outcome, OAuthRefusal):
         raise outcome  # out here: raised in the transaction it would undo the longer interval
     sessions.forget()  # the token of the same device that this one replaced
     return outcome
+
+
+@db.reads
+def _is_known(device_hash: str) -> bool:
+    """Whether there is such a flow. Asked first, for whoever invents codes must not wait in line with all who write."""
+    return sql.row("SELECT 1 FROM device_flows WHERE device_hash = ?", device_hash) is not None
+
+
+def _gone() -> OAuthRefusal:
+    return OAuthRefusal("expired_token", "the device code is unknown, expired or used")
 
 
 @db.writes
@@ -191,18 +202,17 @@ def _poll(
         " FROM device_flows WHERE device_hash = ?",
         device_hash,
     )
-    gone = OAuthRefusal("expired_token", "the device code is unknown, expired or used")
     if found is None:
-        return gone  # and nothing is stored: a flood of invented codes leaves no trace
+        return _gone()
     owner, status, account_id, label, interval_s, last_poll_at, expires_at, started_from = found
     if owner != client_id:
         return OAuthRefusal("invalid_grant", "the device code was issued to another client")
     now = now_micros()
     if expires_at <= now:
         MOVES.move(device_hash, "expired")  # so that a clock set back does not revive it
-        return gone
+        return _gone()
     if status in ("collected", "expired"):
-        return gone
+        return _gone()
     since = None if last_poll_at is None else now - last_poll_at
     sql.change("UPDATE device_flows SET last_poll_at = ? WHERE device_hash = ?", now, device_hash)
     if since is not None and 0 <= since < interval_s * SECOND:  # below 0 the clock was set back: not the client's fault
@@ -218,7 +228,7 @@ def _poll(
         MOVES.move(device_hash, "denied")
         return OAuthRefusal("access_denied", "the account is not active")
     if not MOVES.move(device_hash, "collected"):
-        return gone
+        return _gone()
     if address != started_from:
         audit.record(
             "device.collected_elsewhere",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from functools import partial
 
 import pytest
 
 from store import accounts, audit, device, sessions, sql
-from store.db import reads
+from store.db import reads, writes
 from store.refusal import OAuthRefusal, Refusal
 from tests.doubles import FakeClock
 from tests.store.racing import race
+from tests.waiting import HANG
 from tests.world import World
 
 TTL = timedelta(days=14)
@@ -277,3 +279,23 @@ def test_a_network_loses_its_oldest_code_first(world: World, clock: FakeClock) -
         clock.advance(1)
     device.start("difyctl", "laptop", "192.0.2.1", most_open=4)
     assert [device.lookup(one.user_code) is None for one in flood] == [True, False, False, False]
+
+
+def test_who_polls_with_an_invented_code_waits_for_no_writer(opened_store: str) -> None:
+    """A flood of them would keep all waiting who have something to write."""
+    writing, go = threading.Event(), threading.Event()
+
+    @writes
+    def write() -> None:
+        sql.change("DELETE FROM device_flows WHERE device_hash = ?", "none")
+        writing.set()
+        go.wait(HANG)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert writing.wait(HANG)
+        assert refused("dc_invented").error == "expired_token"
+    finally:
+        go.set()
+        writer.join(HANG)
