@@ -7,13 +7,14 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
-from a2wsgi import WSGIMiddleware
+import pytest
 
 from server.app import create_app
-from server.threads import PageThreads
+from server.parts import PAGE_THREADS
 from tests.server.conftest import CONTRACT, HANDLERS, ORIGIN, settings_in
 from tests.waiting import HANG, until_async, whole
 
@@ -68,7 +69,7 @@ def test_no_caller_has_all_the_threads_of_requests(tmp_path: Path) -> None:
     asyncio.run(others_are_served(app, gate, THING, 3))
 
 
-def test_no_caller_has_all_the_threads_of_the_pages() -> None:
+def test_no_address_has_all_the_threads_of_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate()
 
     def page(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -77,13 +78,9 @@ def test_no_caller_has_all_the_threads_of_the_pages() -> None:
         start("200 OK", [])
         return [b"here"]
 
-    app = WSGIMiddleware(page)  # type: ignore[arg-type]
-    app.executor = PageThreads(8)  # type: ignore[assignment]
-    asyncio.run(others_are_served(app, gate, "/", 6))
-
-
-def test_the_pages_of_a_server_are_shared_out(tmp_path: Path) -> None:
-    assert isinstance(create_app(settings_in(tmp_path)).parts.pages.executor, PageThreads)  # type: ignore[union-attr]
+    monkeypatch.setattr("web.pages.create_pages", lambda *_: SimpleNamespace(wsgi_app=page))
+    app = create_app(settings_in(tmp_path), contract=CONTRACT, handlers=HANDLERS)
+    asyncio.run(others_are_served(app, gate, "/", PAGE_THREADS * 3 // 4))
 
 
 def test_an_exception_in_a_thread_is_the_requests_own(tmp_path: Path) -> None:
