@@ -9,11 +9,13 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 OURS = ("handlers", "server", "store", "engine", "web", "contract", "tests")
 KILLED, SURVIVED, HUNG = "killed", "survived", "hung"
+_CRASHED = "crashed"
 _TESTS_FAILED = 1
 _ALONE = ("-q", "-x", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "300",
           "-o", "addopts=--strict-markers --import-mode=importlib")  # fmt: skip
@@ -40,15 +42,27 @@ def preload(modules: list[str]) -> None:
             continue
 
 
-def tested(tests: list[str], seconds: float, output: Path) -> str:
-    """Whether the tests notice what the tree is like now. ``seconds`` is the guard against a hang."""
+def tested(tests: list[str], seconds: float, output: Path, *plugins: object) -> str:
+    """Whether the tests notice what the tree is like now. ``seconds`` is the guard against a hang.
+
+    A child that a signal ended is tried once more, for it may have been Python's own fault and not the change's.
+    """
+    for _ in range(2):
+        if (became := _once(tests, seconds, output, plugins)) != _CRASHED:
+            return became
+    return KILLED
+
+
+def _once(tests: list[str], seconds: float, output: Path, plugins: Sequence[object]) -> str:
     if not (pid := os.fork()):
-        _child(tests, seconds, output)
+        _child(tests, seconds, output, plugins)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
             _end_group(pid)
+            if os.WIFSIGNALED(status):
+                return _CRASHED
             return SURVIVED if status == 0 else KILLED
         time.sleep(0.02)
     _end_group(pid)
@@ -56,7 +70,7 @@ def tested(tests: list[str], seconds: float, output: Path) -> str:
     return HUNG
 
 
-def _child(tests: list[str], seconds: float, output: Path) -> Any:
+def _child(tests: list[str], seconds: float, output: Path, plugins: Sequence[object]) -> Any:
     code = _TESTS_FAILED
     try:
         os.setsid()
@@ -68,8 +82,8 @@ def _child(tests: list[str], seconds: float, output: Path) -> Any:
         from tests import waiting
 
         # What never happens is waited for only as long as this change may take.
-        waiting.HANG = min(waiting.HANG, 10 + seconds / 20)
-        code = pytest.main([*_ALONE, *tests])
+        waiting.HANG = min(waiting.HANG, 10 + seconds / 10)
+        code = pytest.main([*_ALONE, *tests], plugins=plugins)
         sys.stdout.flush()
     except BaseException:
         traceback.print_exc()

@@ -27,6 +27,8 @@ _LIKELY = re.compile(
 # Lines whose change is none: what is logged, memory layout, what only the type checker reads.
 _IDLE = re.compile(r"(logger|log)\.|__slots__|@dataclass\(|.*\bTYPE_CHECKING\b")
 
+Place = tuple[tuple[int, int], tuple[int, int], str]  # begin and end (line, column), and the kind of change
+
 
 class Mutant(NamedTuple):
     """One change: the ``nth`` place (from 0) where an operator applies to a line of this text in this file."""
@@ -37,9 +39,9 @@ class Mutant(NamedTuple):
     nth: int
 
 
-def of(file: str) -> dict[Mutant, int]:
-    """All mutants of a file, with cosmic-ray's number of each (its ``occurrence``)."""
-    return {mutant: occurrence for mutant, occurrence, _ in _found(file)}
+def of(file: str) -> dict[Mutant, tuple[int, int]]:
+    """All mutants of a file, with cosmic-ray's number of each (its ``occurrence``) and the number of its line."""
+    return {mutant: (occurrence, place[0][0]) for mutant, occurrence, place in _found(file)}
 
 
 def draw(files: list[str], kept: list[Mutant], count: int, seed: str) -> list[Mutant]:
@@ -51,7 +53,7 @@ def draw(files: list[str], kept: list[Mutant], count: int, seed: str) -> list[Mu
     sampled: list[list[tuple[Mutant, int]]] = []
     still: set[Mutant] = set()
     for file in files:
-        places: defaultdict[object, dict[Mutant, int]] = defaultdict(dict)
+        places: defaultdict[Place, dict[Mutant, int]] = defaultdict(dict)
         for mutant, occurrence, place in _found(file):
             if mutant in kept or not _IDLE.match(mutant.line):
                 places[place][mutant] = occurrence
@@ -70,7 +72,7 @@ def draw(files: list[str], kept: list[Mutant], count: int, seed: str) -> list[Mu
     return drawn
 
 
-def _found(file: str) -> Iterator[tuple[Mutant, int, object]]:
+def _found(file: str) -> Iterator[tuple[Mutant, int, Place]]:
     text = (ROOT / file).read_text(encoding="utf-8")
     lines, tree = text.splitlines(), get_ast(text)
     nodes = list(ast_nodes(tree))

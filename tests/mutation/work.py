@@ -17,8 +17,11 @@ from tests.mutation import mutants, sample
 from tests.mutation.forks import SURVIVED, preload, tested
 from tests.mutation.mutants import Mutant
 from tests.mutation.sample import Planted
+from tests.mutation.touched import Recorder, Touched, tests_of
 
 GONE = "gone"
+UNHURRIED = 3600.0  # seconds that a module's tests may take
+OUTPUT = ROOT / "output.txt"
 Change = Mutant | Planted
 WARM = ["server.app", "server.settings", "engine.runs", "engine.running.execute", "store", "tests.conftest",
         "tests.engine.conftest", "pytest", "pytest_timeout"]  # fmt: skip
@@ -29,21 +32,37 @@ def work(share: int, shares: int, each: int, names: list[str]) -> None:
     preload(WARM)
     for name, tests, changes in _work(each, names):
         mine = changes[share::shares]
-        began = time.monotonic()
-        if mine and tested(tests, 600, ROOT / "output.txt") != SURVIVED:
-            print((ROOT / "output.txt").read_text()[-20_000:], file=sys.stderr)
-            raise SystemExit(f"{name}: its tests fail without any change")
-        # Slow machines are slow at everything.
-        guard = 20 + 4 * (time.monotonic() - began)
-        numbers: dict[Mutant, int] = {}
+        if not mine:
+            continue
+        touched, guard = _unchanged(name, tests, sorted({one.file for one in mine}))
+        places: dict[Mutant, tuple[int, int]] = {}
         for one in mine:
             began = time.monotonic()
-            if isinstance(one, Mutant) and one not in numbers:
-                numbers |= mutants.of(one.file)
-            with _made(one, numbers) as is_made:
-                became = tested(tests, guard, ROOT / "output.txt") if is_made else GONE
+            if isinstance(one, Mutant) and one not in places:
+                places |= mutants.of(one.file)
+            first = tests_of(touched, one.file, places[one][1]) if one in places else []
+            with _made(one, places) as is_made:
+                became = _noticed(first, tests, guard) if is_made else GONE
             told: Any = list(one) if isinstance(one, Mutant) else one.what
             print(json.dumps([name, told, became, round(time.monotonic() - began, 1)]), flush=True)
+
+
+def _unchanged(name: str, tests: list[str], files: list[str]) -> tuple[Touched, float]:
+    """Run a module's tests without any change: which functions they enter, and how long a change may take."""
+    found = ROOT / "touched.json"
+    for _ in range(2):
+        began = time.monotonic()
+        if tested(tests, UNHURRIED, OUTPUT, Recorder(files, found)) == SURVIVED:
+            # Slow machines are slow at everything.
+            return json.loads(found.read_text(encoding="utf-8")), 20 + 4 * (time.monotonic() - began)
+        print(OUTPUT.read_text(errors="replace")[-20_000:], file=sys.stderr)
+    raise SystemExit(f"{name}: its tests fail without any change, twice; see above")
+
+
+def _noticed(first: list[str], tests: list[str], guard: float) -> str:
+    """What became of the change that is made: most are noticed by the tests that enter its function."""
+    became = tested(first, guard, OUTPUT) if first else SURVIVED
+    return tested(tests, guard, OUTPUT) if became == SURVIVED else became
 
 
 def _work(each: int, names: list[str]) -> Iterator[tuple[str, list[str], list[Any]]]:
@@ -56,13 +75,13 @@ def _work(each: int, names: list[str]) -> Iterator[tuple[str, list[str], list[An
 
 
 @contextmanager
-def _made(change: Change, numbers: dict[Mutant, int]) -> Iterator[bool]:
+def _made(change: Change, places: dict[Mutant, tuple[int, int]]) -> Iterator[bool]:
     file = ROOT / change.file
     if isinstance(change, Mutant):
-        if change not in numbers:
+        if change not in places:
             yield False
             return
-        with use_mutation(file, plugins.get_operator(change.operator)(), numbers[change]) as (_, mutated):
+        with use_mutation(file, plugins.get_operator(change.operator)(), places[change][0]) as (_, mutated):
             yield mutated is not None
         return
     text = file.read_text(encoding="utf-8")

@@ -109,9 +109,10 @@ def test_only_requests_are_asked_and_everything_else_passes() -> None:
             None,  # type: ignore[arg-type]
         )
 
-    for kind in ("lifespan", "websocket", "http"):
-        asyncio.run(call(kind))
     routed = {"connexion_routing": {"operation_id": "op"}, "connexion_context": {"user": EXTERNAL}}
+    asyncio.run(call("http"))
+    for kind in ("lifespan", "websocket"):
+        asyncio.run(call(kind, **routed))
     with pytest.raises(Refusal):
         asyncio.run(call("http", **routed))
-    assert seen == ["lifespan", "websocket", "http"]
+    assert seen == ["http", "lifespan", "websocket"]

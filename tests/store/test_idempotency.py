@@ -54,6 +54,16 @@ def test_a_key_is_forgotten_after_a_day(world: World, clock: FakeClock) -> None:
     assert idempotency.run_of(claim) == second
 
 
+def test_a_new_key_of_a_caller_leaves_the_others_until_they_are_a_day_old(world: World, clock: FakeClock) -> None:
+    version = world.app.published_id or ""
+    claims = [claim_of(world.owner_caller, world.app.id, key) for key in ("one", "two", "three")]
+    begun = []
+    for claim in claims:
+        begun.append(begin(world.owner_caller, world.app.id, version, claim))
+        clock.advance(DAY / 2 - 0.001)
+    assert [idempotency.run_of(claim) for claim in claims] == [None, *begun[1:]]
+
+
 def test_a_key_stands_for_one_body_of_one_caller_at_one_app(world: World) -> None:
     begin(
         world.owner_caller, world.app.id, world.app.published_id or "", claim_of(world.owner_caller, world.app.id, a=1)
