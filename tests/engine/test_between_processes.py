@@ -13,7 +13,7 @@ from pony.orm import db_session
 
 from engine import runs
 from engine.forms.links import FormLinks
-from engine.running import opening, recovery, resealing, saved, unattended
+from engine.running import opening, recovery, resealing, saved, taking_up, unattended
 from engine.running.sealing import Sealer
 from store import checkpoints, conversations, leases, sql
 from store import events as stored
@@ -21,7 +21,7 @@ from store import runs as rows
 from store.refusal import Refusal
 from tests.engine.conftest import Bench
 from tests.engine.forms import answer, review, token_of
-from tests.engine.graphs import chat_document, document, edge, end, llm, node
+from tests.engine.graphs import chain_document, chat_document, document, edge, end, llm, node
 from tests.engine.test_easy_modes import easy
 from tests.engine.test_stop import fetching
 from tests.engine.web_server import listening
@@ -203,6 +203,31 @@ def test_a_server_that_ends_gives_up_a_run_that_can_go_on_from_its_checkpoint(
     assert [free.id for free in leases.free(9)] == [run.id]
 
 
+def test_a_server_that_ends_leaves_what_it_has_not_begun_to_others_whatever_it_does_to_the_world(
+    bench: Bench, configure: Callable[..., None], soon: Callable[..., Any]
+) -> None:
+    configure(max_concurrent_runs=1, release_seconds=0.01)
+    at_work = bench.start(bench.app(chat_document(**ENDLESS)))
+    soon(lambda: stored.last_seq(at_work.id) >= 4)
+    chain = [node("start", "start", variables=[]), fetching("http://127.0.0.1:9/"), end(said=["fetch", "body"])]
+    waits = bench.start(bench.app(document(chain, [edge("start", "fetch"), edge("fetch", "end")])))
+    runs.shutdown()
+    row = bench.stored(waits)
+    assert (row.status, row.worker) == ("queued", "")
+
+
+@pytest.mark.parametrize("other", ["!", "~"])
+def test_what_another_worker_holds_is_not_made_ready_here(
+    bench: Bench, configure: Callable[..., None], other: str
+) -> None:
+    configure(max_concurrent_runs=0)
+    run = bench.start(bench.app(chat_document()))
+    assert leases.take(run, other, 60)
+    assert taking_up.ready(runs.machine(), run.id) is None
+    assert leases.take(bench.stored(run), runs.machine().place.worker, 60)
+    assert taking_up.ready(runs.machine(), run.id) is not None
+
+
 def test_a_server_that_ends_while_the_store_is_away_lets_its_runs_go_all_the_same(
     bench: Bench, soon: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +267,26 @@ def test_a_run_whose_end_could_not_be_stored_at_once_is_held_until_it_is_and_the
     is_away.clear()
     soon(lambda: bench.stored(run).is_over and run.id not in machine.held())
     assert bench.events(run)[-1]["data"]["status"] == "succeeded"
+
+
+def test_the_end_of_a_quiet_run_that_could_not_be_stored_is_stored_when_the_store_is_back(
+    bench: Bench, soon: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = bench.start(bench.app(chain_document(llm("llm", "x", first_delay_ms=600_000), "text")))
+    machine = runs.machine()
+    soon(lambda: stored.last_seq(run.id) >= 4 and machine.writer._asleep, "a run that has told all that it has to")
+    live, store_end, tried = machine.live[run.id], opening.record_end, list[str]()
+
+    def record_end(*given: Any) -> bool:
+        tried.append("")
+        if len(tried) == 1:
+            raise OSError("away")
+        return store_end(*given)
+
+    monkeypatch.setattr("engine.running.machine.opening.record_end", record_end)
+    live.end("stopped", "Stopped by user.")
+    assert bench.events(run)[-1]["data"]["status"] == "stopped"
+    assert bench.stored(run).is_over
 
 
 @pytest.mark.parametrize("begun", [False, True])
