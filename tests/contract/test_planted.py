@@ -27,4 +27,6 @@ def test_a_planted_change_applies_at_one_place(one: dict[str, Any]) -> None:
 def test_every_file_and_test_that_is_named_is_there(kind: str) -> None:
     for one in listed("planted" if kind == "planted" else "modules", kind):
         for name in [*one["tests"], *one.get("files", [one.get("file")])]:
-            assert (ROOT / name).is_file(), name
+            file, _, test = name.partition("::")
+            assert (ROOT / file).is_file(), name
+            assert not test or f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), name
