@@ -183,7 +183,7 @@ def test_a_form_for_a_full_disk_is_refused_for_now(monkeypatch: pytest.MonkeyPat
         yield SimpleNamespace(tell=lambda: 3, truncate=lambda size: size), take
 
     monkeypatch.setattr("server.body_gate.body_spool.opened", opened)
-    spool = Spool(re.compile(r"/files/(\w+)"), {"one": 5, "none": 0}.__getitem__, 60, Threads(1))
+    spool = Spool(re.compile(r"/files/(\w+)"), lambda token: {"one": 5, "none": 0}[token], 60, Threads(1))
     assert Met(part(b"abc"), headers=(FORM,), path="/files/none", spool=spool).body == b"abc", "not on disk"
     met = Met(part(b"abc"), headers=(FORM,), spool=spool)
     assert met.refused
