@@ -19,6 +19,8 @@ def main() -> None:
         max_streams_per_subject=0,
         max_streams=0,
         large_reads_per_subject=0,
+        max_run_bytes_per_subject=0,
+        max_paused_runs_per_subject=0,
         max_runs_per_app=0,
         max_runs_per_subject=0,
         max_connections=0,

@@ -26,8 +26,9 @@ class EngineConfig:
     ``mail`` is where the links of forms are handed in that go by e-mail; None sends none.
     ``max_run_bytes`` bounds all events of a run together. With no ``max_concurrent_runs`` this process executes none:
     others on the same store do. ``max_runs_per_app`` and ``max_runs_per_subject`` bound the runs of one app, and of one
-    caller, at a time, in all processes; 0 does not. ``large_reads_per_subject`` bounds how many of one caller's
-    streams may hold a large event at a time in this process; 0 does not.
+    caller, at a time, in all processes; 0 does not. Of one caller, ``large_reads_per_subject`` bounds how many streams
+    may hold a large event at a time, ``max_run_bytes_per_subject`` what its runs at work hold together, both in this
+    process, and ``max_paused_runs_per_subject`` its runs that wait for people when another begins; 0 does not.
     """
 
     max_execution_seconds: float = 1200
@@ -40,6 +41,8 @@ class EngineConfig:
     max_runs_per_app: int = 0
     max_runs_per_subject: int = 0
     large_reads_per_subject: int = 2
+    max_run_bytes_per_subject: int = 0
+    max_paused_runs_per_subject: int = 0
     template_seconds: float = 5
     template_memory_bytes: int = 256 * 1024 * 1024
     code_seconds: float = 10

@@ -60,10 +60,13 @@ async def batches(
                     async for batch in source:
                         after = batch[-1][0] if batch else after
                         yield batch
-                if not live.log.halted or live.abandoned:
+                behind = live.log.last > after and not reader.lost
+                if not behind and (not live.log.halted or live.abandoned):
                     # Let go, not paused: whoever goes on with it may be another process, and this one may end.
                     return
                 # The row says whether it waits: somebody may have answered in this moment.
+                # What it told is in the store: it is not kept in memory for as long as a reader that is behind takes.
+                live = None
                 continue
             machine.watch.join(run_id, reader)
             is_over = came = False
@@ -104,11 +107,12 @@ async def _live(
             reader.clear()
             if reader.lost:
                 return
+            is_over = log.finished
             batch, finished = log.since(after)
             if batch:
                 after = batch[-1][0]
                 yield batch
-            if finished:
+            if finished or (is_over and not machine.closed):
                 return
             if not batch and not await reader.news(idle):
                 yield []

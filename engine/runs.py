@@ -106,7 +106,8 @@ def start(
     chosen = machine()
     refuse_when_closing()
     planned = plan(app, version, caller, body, partial(author_secrets.opened, sealer=chosen.place.sealer))
-    most = Most(chosen.config.max_runs_per_subject, chosen.config.max_runs_per_app)
+    bounds = chosen.config
+    most = Most(bounds.max_runs_per_subject, bounds.max_runs_per_app, bounds.max_paused_runs_per_subject)
     context, row = open_run(app, caller, planned, chosen.holder, chosen.config.lease_seconds, claim, most)
     if context is not None:
         chosen.start(context)

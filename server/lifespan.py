@@ -56,6 +56,8 @@ def resources(settings: Settings) -> Iterator[None]:
                 max_concurrent_runs=settings.max_concurrent_runs,
                 max_runs_per_app=settings.max_runs_per_app,
                 max_runs_per_subject=settings.max_runs_per_subject,
+                max_run_bytes_per_subject=settings.max_run_bytes_per_subject,
+                max_paused_runs_per_subject=settings.max_paused_runs_per_subject,
                 large_reads_per_subject=settings.large_reads_per_subject,
                 models=settings.model_table(),
                 secret_key=settings.secret(),

@@ -153,6 +153,9 @@ class SettingTable(BaseSettings):
     max_execution_steps: int = Field(500, ge=1, le=100_000, description="most node executions of one run")
     code_seconds: float = Field(10, gt=0, le=600, description="longest run of one code node in seconds")
     code_memory_mb: int = Field(256, ge=64, le=8192, description="most memory of one code node in MB")
+    max_run_bytes_per_subject: int = Field(
+        512 * 1024**2, ge=0, le=1024**4, description="events and values of one caller's runs at work together; 0: any"
+    )
     max_run_bytes: int = Field(64 * 1024**2, ge=1024, le=1024**3, description="most bytes of all events of one run")
     form_days: float = Field(7, gt=0, le=3650, description="longest time a form waits, whatever its node says")
     sweep_seconds: float = Field(5, ge=0.5, le=3600, description="how often late forms and lost runs are looked for")
@@ -173,6 +176,9 @@ class SettingTable(BaseSettings):
         ge=0,
         le=100_000,
         description="runs of one app queued or at work on all servers; then 429; 0: no limit",
+    )
+    max_paused_runs_per_subject: int = Field(
+        10_000, ge=0, le=10_000_000, description="runs of one caller that wait for people; the next run is 429; 0: any"
     )
     max_runs_per_subject: int = Field(
         100, ge=0, le=100_000, description="runs of one caller queued or at work, like that of one app; 0: no limit"

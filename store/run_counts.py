@@ -48,6 +48,18 @@ def subject_has_room(subject: str, most: int) -> bool:
     return bool(found and found[0] < most)
 
 
+@db.reads
+def subject_may_wait(subject: str, most: int) -> bool:
+    """Whether fewer than ``most`` of a subject's runs wait for people."""
+    # Roughly: those at work may wait too, but they are few and have a bound of their own.
+    statement = (
+        "SELECT COUNT(*) FROM (SELECT 1 FROM runs WHERE subject = ? AND status = 'paused' AND finished_at IS NULL"
+        " LIMIT ?) AS waiting"
+    )
+    found = sql.row(statement, subject, most)
+    return bool(found and found[0] < most)
+
+
 def _unfinished(app_id: str, conversation_id: str | None, before: int | None, run_id: str) -> int:
     statement = f"SELECT COUNT(*) FROM runs WHERE {_AT_WORK} AND app_id = ? AND conversation_id = ?"
     values: list[object] = [app_id, conversation_id]

@@ -220,6 +220,12 @@ class EventLog:
                     return found, self.finished and place + 1 == self._written
             return found, self.finished
 
+    @property
+    def last(self) -> int:
+        """The number of the last event that is stored."""
+        with self._lock:
+            return self.base + self._written
+
     def join(self, follower: Follower) -> None:
         """Begin to wake a reader."""
         with self._lock:

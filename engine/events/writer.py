@@ -69,6 +69,7 @@ class Writer:
             with self._wake:
                 dirty, self._dirty = self._dirty, set()
             failed = self._write(dirty)
+            dirty.clear()  # or the last logs are kept until others have something to write
             wrote = time.monotonic()
             if failed:
                 with self._wake:

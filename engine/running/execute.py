@@ -119,7 +119,9 @@ def _run(live: LiveRun, place: Workplace, save: Callable[[dict[str, Any]], None]
         live.end("failed", INTERNAL)
 
     # What the run may tell once in full it may also keep, and as much again on the way to that.
-    kept = Kept(2 * place.config.max_run_bytes, iterations, engine.runtime_state.variable_pool.variable_dictionary)
+    kept = Kept(
+        2 * place.config.max_run_bytes, iterations, engine.runtime_state.variable_pool.variable_dictionary, live.hold
+    )
     publish = Publisher(live, mapper, kept, place.config.max_execution_steps, saved.steps if saved else 0)
     layer = PublishLayer(engine, publish, broke, saved.filter if saved else None)
     engine.add_layer(retry_wait.RetryWait(live.cancel))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from graphon import engine_events as ev
@@ -12,10 +12,18 @@ from engine.running.weight import weight
 
 class Kept:
     """Of one run; ``most`` is in characters, ``iterations`` are the ids of its iterations, ``pool`` what it begins
-    with. A node's values take the place of those of its last execution, but in an iteration, which gathers them.
+    with, ``told`` is told how many characters more, or less, there are. A node's values take the place of those of its
+    last execution, but in an iteration, which gathers them.
     """
 
-    def __init__(self, most: int, iterations: Collection[str], pool: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        most: int,
+        iterations: Collection[str],
+        pool: Mapping[str, Any],
+        told: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._told = told
         self._most, self._iterations = most, iterations
         self._weights: dict[tuple[str, str], int] = {}
         self._total = 0
@@ -41,5 +49,7 @@ class Kept:
 
     def _put(self, key: tuple[str, str], value: Any) -> None:
         now = weight(value, self._most)
-        self._total += now - self._weights.get(key, 0)
+        more = now - self._weights.get(key, 0)
+        self._total += more
         self._weights[key] = now
+        self._told(more)

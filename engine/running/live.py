@@ -23,6 +23,7 @@ from engine.models.meter import Meter
 from engine.running import ending
 from engine.running.cancel import CancelToken
 from engine.running.context import RunContext
+from engine.running.held import Held
 from engine.running.outcome import Carried, Outcome, Progress
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class LiveRun:
         carried: Carried = Carried(),
         max_bytes: int = 64 * 1024 * 1024,
         speaks: bool = False,
+        held: Held | None = None,
     ) -> None:
         self.context, self.log, self.cancel = context, log, CancelToken(context.caller.subject)
         self.payloads = Payloads(context)
@@ -61,6 +63,8 @@ class LiveRun:
         self.said = Said(carried.answer, secrets_of(context.document))
         # Bytes of the events so far, of the processes before this one too.
         self.told, self._max_bytes = carried.told, max_bytes
+        # What it holds in memory in this process, as it counts for its caller.
+        self._held, self._holds = held or Held(), 0
         self._speaks = speaks
         self._release: Callable[[], None] | None = None
         # The file values of what the model of an app without a workflow made beside its text.
@@ -95,10 +99,29 @@ class LiveRun:
             if self.ended.is_set():
                 return
             for payload in self.said.veiled(produce()):
-                self._put(payload)
+                fits = self._put(payload)
                 if self.told > self._max_bytes:
                     self.end("failed", self._too_much, {})
                     return
+                if not fits:
+                    self.end("failed", self._too_much_together, {})
+                    return
+
+    def hold(self, count: int) -> None:
+        """Take note that its values hold so many characters more, or less; it ends when its caller's runs together hold
+        more than they may.
+        """
+        with self._lock:
+            if not self.ended.is_set() and not self._count(count):
+                self.end("failed", self._too_much_together, {})
+
+    def _count(self, count: int) -> bool:
+        self._holds += count
+        return self._held.add(self.context.caller.subject, count)
+
+    def _over(self) -> None:
+        self.ended.set()
+        self._count(-self._holds)
 
     def halt(
         self,
@@ -121,7 +144,7 @@ class LiveRun:
             if not self.log.halt(texts, lambda first: store(first, texts), last=last):
                 return False
             if last:
-                self.ended.set()
+                self._over()
         return True
 
     def abandon(self, reason: str, *, told: bool = True) -> None:
@@ -131,7 +154,7 @@ class LiveRun:
         with self._lock:
             if self.ended.is_set():
                 return
-            self.ended.set()
+            self._over()
             self.abandoned = True
             self.log.abandon(told=told)
         self.cancel.trip(reason)
@@ -187,7 +210,7 @@ class LiveRun:
                 return False
             self.begin()
             self._tell_kept()
-            self.ended.set()
+            self._over()
             outcome = ending.outcome(self, status, error, outputs)
             if outcome.error is None and self.told + len(self._text(outcome.outputs)) > self._max_bytes:
                 outcome = ending.outcome(self, "failed", self._too_much, {})
@@ -202,13 +225,22 @@ class LiveRun:
     def _too_much(self) -> str:
         return f"Aborted: Maximum output size exceeded: more than {self._max_bytes} bytes"
 
+    @property
+    def _too_much_together(self) -> str:
+        return (
+            "Aborted: Maximum output size exceeded: your runs at work hold more than"
+            f" {self._held.most} characters together; let fewer work at a time"
+        )
+
     def _tell_kept(self) -> None:
         for payload in self.said.kept():
             self._put(payload)
 
-    def _put(self, payload: dict[str, Any]) -> None:
+    def _put(self, payload: dict[str, Any]) -> bool:
         self.said.note(payload)
         text = self._text(payload)
         self.told += len(text)
+        fits = self._count(len(text))
         self.log.append(text)
         self._writer.mark(self.log)
+        return fits

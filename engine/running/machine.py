@@ -13,6 +13,7 @@ from engine.events.writer import Writer
 from engine.large_reads import LargeReads
 from engine.running import letting_go, loading, opening, taking_up, worker_name
 from engine.running.context import RunContext
+from engine.running.held import Held
 from engine.running.live import STOPPED, LiveRun
 from engine.running.outcome import Carried, Outcome
 from engine.running.saved import Saved
@@ -38,6 +39,7 @@ class Machine:
         self.threads = Threads(config.max_concurrent_runs)
         self.writer, self.timers = Writer(stored.append_all), Timers()
         self.turns = Turns(lambda live: self._submit(live))
+        self.run_memory = Held(config.max_run_bytes_per_subject)
         self.watch, self.large_reads = Watch(), LargeReads(config.large_reads_per_subject)
         self.live: dict[str, LiveRun] = {}
         # Runs that this worker holds and takes up when a thread is free: whose they are, by id.
@@ -130,7 +132,9 @@ class Machine:
             return opening.record_end(context, outcome, self.place.worker, first_seq, payloads)
 
         voice = speaks(context.document, self.config.models)
-        return LiveRun(context, log, self.writer, record, _now, carried, self.config.max_run_bytes, voice)
+        return LiveRun(
+            context, log, self.writer, record, _now, carried, self.config.max_run_bytes, voice, self.run_memory
+        )
 
     def _take_up(self, run_id: str) -> None:
         try:

@@ -29,11 +29,12 @@ _RETRY = {"Retry-After": "5"}
 
 class Most(NamedTuple):
     """How many runs of one subject, and of one app, may be queued or running at a time, on all servers together; 0
-    bounds nothing. Those that wait for a person do not count.
+    bounds nothing. Those of a subject that wait for people do not count, but have a bound of their own.
     """
 
     of_subject: int = 0
     of_app: int = 0
+    waiting: int = 0
 
 
 @db.writes
@@ -103,6 +104,9 @@ def _check_room(app_id: str, subject: str, most: Most) -> None:
     if most.of_subject and not run_counts.subject_has_room(subject, most.of_subject):
         told = f"You have {most.of_subject} runs queued or at work, which is as many as one caller may have."
         raise Refusal("too_many_requests", told, hint="Wait until one has ended, or stop one.", headers=_RETRY)
+    if most.waiting and not run_counts.subject_may_wait(subject, most.waiting):
+        told = f"You have {most.waiting} runs that wait for people, which is as many as one caller may have."
+        raise Refusal("too_many_requests", told, hint="Answer their forms, or stop some.", headers=_RETRY)
     if most.of_app and not run_counts.has_room(app_id, most.of_app):
         told = f"This app has {most.of_app} runs at work, which is as many as it may have; wait until one has ended."
         raise Refusal("too_many_requests", told, headers=_RETRY)

@@ -21,9 +21,11 @@ from engine.running import opening
 from engine.watch import Watch
 from store import db, events, sql
 from store import runs as rows
+from store.refusal import Refusal
 from tests.engine.conftest import Bench
+from tests.engine.forms import review
 from tests.engine.graphs import chat_document
-from tests.waiting import until_async
+from tests.waiting import until, until_async
 
 WORD = "word " * 60_000
 
@@ -190,3 +192,57 @@ def test_a_run_remembers_no_more_turns_than_fit(bench: Bench, monkeypatch: pytes
     known = opening.with_conversation(context, runs.machine().place.sealer)
     assert [turn.query for turn in known.history] == ["second"]
     assert known.dialogue_count == 3
+
+
+def test_a_reader_that_is_behind_reads_the_rest_of_a_finished_run_from_the_store(bench: Bench) -> None:
+    run = bench.start(bench.app(chat_document(chunks=9_000)))
+    left: list[bool] = []
+
+    async def told() -> list[int]:
+        seen: list[int] = []
+        log: Any = None
+        async for batch in runs.batches(run.id, after=0):
+            seen += [seq for seq, _ in batch]
+            if log is None:
+                log = runs.machine().live[run.id].log
+                await until_async(lambda log=log: log.finished)  # type: ignore[misc]
+            left.append(not log._followers)
+        return seen
+
+    seen = asyncio.run(told())
+    assert seen == list(range(1, events.last_seq(run.id) + 1))
+    assert left.count(False) <= 2, "it took one batch more from memory at most"
+    assert left.count(True) > 2
+
+
+def test_what_one_callers_runs_hold_together_is_bounded_and_given_back(configure: Any, bench: Bench) -> None:
+    configure(max_run_bytes_per_subject=100_000)
+    app = bench.app(chat_document(chunks=40, delay_ms=60_000))
+    mine = bench.start(app, query="x" * 30_000)
+    memory, subject = runs.machine().run_memory, bench.caller.subject
+    until(lambda: memory.of(subject) > 30_000)
+    second = bench.start(app, query="x" * 60_000)
+    told = bench.events(second)[-1]
+    assert told["data"]["status"] == "failed"
+    assert "your runs at work hold more than 100000 characters together" in told["data"]["error"]
+    assert not bench.stored(mine).is_over
+    runs.stop(bench.stored(mine))
+    assert memory.of(subject) == 0
+    assert (
+        bench.events(bench.start(bench.app(chat_document()), query="x" * 10_000))[-1]["data"]["status"] == "succeeded"
+    )
+    assert memory.of(subject) == 0
+
+
+def test_no_more_runs_of_one_caller_wait_for_people_than_may(configure: Any, bench: Bench) -> None:
+    configure(max_paused_runs_per_subject=2, secret_key="k")
+    app = bench.app(review())
+    first = bench.start(app)
+    bench.events(first)
+    bench.events(bench.start(app))
+    with pytest.raises(Refusal) as refused:
+        bench.start(app)
+    assert (refused.value.code, refused.value.status) == ("too_many_requests", 429)
+    assert "2 runs that wait for people" in refused.value.message
+    runs.stop(bench.stored(first))
+    bench.events(bench.start(app))
