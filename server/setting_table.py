@@ -154,7 +154,7 @@ class SettingTable(BaseSettings):
     code_seconds: float = Field(10, gt=0, le=600, description="longest run of one code node in seconds")
     code_memory_mb: int = Field(256, ge=64, le=8192, description="most memory of one code node in MB")
     max_run_bytes_per_subject: int = Field(
-        512 * 1024**2, ge=0, le=1024**4, description="events and values of one caller's runs at work together; 0: any"
+        512 * 1024**2, ge=0, le=1024**4, description="events and values of one caller's runs at work together; 0: no limit"
     )
     max_run_bytes: int = Field(64 * 1024**2, ge=1024, le=1024**3, description="most bytes of all events of one run")
     form_days: float = Field(7, gt=0, le=3650, description="longest time a form waits, whatever its node says")
@@ -178,7 +178,7 @@ class SettingTable(BaseSettings):
         description="runs of one app queued or at work on all servers; then 429; 0: no limit",
     )
     max_paused_runs_per_subject: int = Field(
-        10_000, ge=0, le=10_000_000, description="runs of one caller that wait for people; the next run is 429; 0: any"
+        10_000, ge=0, le=10_000_000, description="runs of one caller that wait for people; the next is 429; 0: no limit"
     )
     max_runs_per_subject: int = Field(
         100, ge=0, le=100_000, description="runs of one caller queued or at work, like that of one app; 0: no limit"
