@@ -154,7 +154,10 @@ class SettingTable(BaseSettings):
     code_seconds: float = Field(10, gt=0, le=600, description="longest run of one code node in seconds")
     code_memory_mb: int = Field(256, ge=64, le=8192, description="most memory of one code node in MB")
     max_run_bytes_per_subject: int = Field(
-        512 * 1024**2, ge=0, le=1024**4, description="events and values of one caller's runs at work together; 0: no limit"
+        512 * 1024**2,
+        ge=0,
+        le=1024**4,
+        description="events and values of one caller's runs at work together; 0: no limit",
     )
     max_run_bytes: int = Field(64 * 1024**2, ge=1024, le=1024**3, description="most bytes of all events of one run")
     form_days: float = Field(7, gt=0, le=3650, description="longest time a form waits, whatever its node says")

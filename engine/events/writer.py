@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from engine.events.log import EventLog
 from store import patience
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 # not wait: its reader sees it when it is stored.
 GATHER_SECONDS = 0.005
 _RETRY_SECONDS = 0.5
+AT_ONCE = 2 * 1024 * 1024  # characters of several runs in one transaction
 
 
 class Writer:
@@ -80,16 +81,35 @@ class Writer:
 
     def _write(self, logs: set[EventLog]) -> set[EventLog]:
         """Write what the logs hold; returns those that have to be tried again."""
+        alone = set(logs)
         claimed = {log: batch for log in logs if (batch := log.claim()) is not None}
-        stored = False
         try:
-            self._append_all(claimed.values())
-            stored = True
+            for some in _handfuls(list(claimed.items())):
+                self._append_all([batch for _, batch in some])
+                for log, batch in some:
+                    del claimed[log]
+                    alone.discard(log)
+                    log.settle(batch, stored=True)
         except Exception:
             # One run's trouble is not the others': each is written alone, and tells what is wrong with it.
             logger.debug("Writing the events of %d runs at once failed", len(claimed), exc_info=True)
         finally:
             for log, batch in claimed.items():
-                log.settle(batch, stored=stored)
-        alone = logs - claimed.keys() if stored else logs
+                log.settle(batch, stored=False)
         return {log for log in alone if not log.flush()}
+
+
+def _handfuls(claimed: list[tuple[EventLog, Batch]]) -> Iterator[list[tuple[EventLog, Batch]]]:
+    """Those that fit into ``AT_ONCE`` characters together, the smallest first, then each of the larger ones alone: a
+    transaction of megabytes keeps all other writers waiting.
+    """
+    sized = sorted(((sum(map(len, batch.payloads)), at) for at, (_, batch) in enumerate(claimed)))
+    some, size = list[tuple[EventLog, Batch]](), 0
+    for length, at in sized:
+        if some and size + length > AT_ONCE:
+            yield some
+            some, size = [], 0
+        some.append(claimed[at])
+        size += length
+    if some:
+        yield some

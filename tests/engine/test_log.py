@@ -456,3 +456,31 @@ def test_nobody_streams_to_a_client_that_has_left(bench: Any) -> None:
     assert not runs.machine().live[run.id].log._followers
     assert bench.stored(run).status == "running"
     runs.stop(run)
+
+
+def test_what_is_large_is_written_alone_and_after_what_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.events.writer.AT_ONCE", 10)
+    disk = Disk()
+    writer = Writer(disk.append_all)
+    sizes = {"large": 25, "small": 3, "smaller": 2, "half": 6, "other": 12}
+    logs = {EventLog(name, disk.append, base=100 * at): size for at, (name, size) in enumerate(sizes.items())}
+    for log, size in logs.items():
+        log.append("x" * size)
+    assert writer._write(set(logs)) == set()
+    assert disk.together == [{"smaller", "small"}, {"half"}, {"other"}, {"large"}]
+    assert all(log.since(log.base)[0] for log in logs)
+
+
+def test_a_large_write_that_fails_takes_back_nothing_of_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.events.writer.AT_ONCE", 10)
+    disk = Disk()
+    writer = Writer(disk.append_all)
+    small, large, last = (EventLog(name, disk.append, base=100 * at) for at, name in enumerate("abc"))
+    for log, size in ((small, 3), (large, 20), (last, 30)):
+        log.append("x" * size)
+    disk.held[101] = "taken"
+    assert writer._write({small, large, last}) == set()
+    assert disk.together == [{"a"}]
+    assert small.since(0)[0]
+    assert large.halted, "another process has written this number"
+    assert last.since(200)[0], "written alone"
