@@ -23,7 +23,12 @@ def test_a_node_waits_for_the_store_as_its_run_does(bench: Bench, monkeypatch: p
 
     monkeypatch.setattr(EchoModel, "chunks", noted)
     # Two branches: with one alone no thread but the run's own is at work.
-    nodes = [node("start", "start", variables=[]), llm("one", "one"), llm("two", "two"), end(text=["one", "text"])]
+    nodes = [
+        node("start", "start", variables=[]),
+        llm("one", "one", delay_ms=1),
+        llm("two", "two", delay_ms=1),
+        end(text=["one", "text"]),
+    ]
     edges = [edge("start", "one"), edge("start", "two"), edge("one", "end"), edge("two", "end")]
     assert bench.run(document(nodes, edges))[-1]["data"]["status"] == "succeeded"
     assert kinds == [Kind.RUN, Kind.RUN]

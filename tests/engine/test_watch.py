@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from pony.orm import OperationalError
 
-from engine import follow, runs
-from engine.events.log import Follower
+from engine import follow, runs, stream
+from engine import watch as watching
+from engine.events.log import EventLog, Follower
 from engine.forms import answering
 from engine.running import letting_go, unattended
 from engine.watch import Watch
@@ -313,6 +314,61 @@ def test_what_a_reader_is_given_at_a_time_is_bounded_by_its_size(waiting: rows.R
         after = found[-1][0]
         assert len(found) == 1 or sum(len(text) for _, text in found) <= 64 * 1024
     assert (sizes, after) == ([6, 3, 1, 500, 100], 610)
+
+
+def test_a_reader_is_given_no_more_at_a_time_than_it_can_take(waiting: rows.Run) -> None:
+    append(waiting, 1, *("x" * 10_000 for _ in range(30)))
+    page = asyncio.run(Watch().read(waiting.id, 0))
+    assert sum(len(text) for _, text in page.events) <= 128 * 1024
+
+
+def test_access_is_looked_at_again_and_again_and_at_least_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watching._TICK_SECONDS * watching._TICKS_TO_ACCESS <= 1
+    monkeypatch.setattr(watching, "_TICK_SECONDS", 0.001)
+    looked: list[str] = []
+    watch = Watch()
+    monkeypatch.setattr(watch, "look_at_access", lambda: looked.append("access"))
+    monkeypatch.setattr(watch, "look_at_runs", lambda: looked.append("runs"))
+    watch.begin()
+    try:
+        until(lambda: looked.count("access") >= 3)
+        assert looked.count("runs") >= 2 * looked.count("access")
+    finally:
+        watch.close()
+
+
+def test_a_reader_who_lost_access_while_the_store_is_away_is_not_kept() -> None:
+    async def story() -> None:
+        async def away(*_: object) -> None:
+            reader.lost = Refusal("not_found")
+            raise Refusal("service_unavailable")
+
+        reader = Reader()
+        machine: Any = SimpleNamespace(watch=SimpleNamespace(read=away))
+        log = EventLog("run", lambda *_: True, base=5)
+        assert [batch async for batch in follow._live(machine, log, 0, 3600, reader)] == []
+
+    asyncio.run(whole(story()))
+
+
+def test_what_was_read_before_access_was_lost_is_not_told_afterwards(
+    waiting: rows.Run, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+
+    async def batches(_run_id: str, reader: Follower, **_: Any) -> Any:
+        yield [(1, '{"event":"first"}')]
+        reader.lost = Refusal("not_found")
+        yield [(2, '{"event":"second"}')]
+
+    async def story() -> str:
+        return b"".join([piece async for piece in stream.frames(waiting)]).decode()
+
+    monkeypatch.setattr(runs, "batches", batches)
+    told = asyncio.run(story())
+    assert "first" in told
+    assert "second" not in told
+    assert '"code":"not_found"' in told.rpartition("data: ")[2]
 
 
 @pytest.mark.parametrize("change", ["its form is answered", "it is stopped"])

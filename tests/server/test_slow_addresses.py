@@ -150,6 +150,37 @@ def test_where_nobody_can_ask_again_only_few_wait_on_their_threads(slow: Slow) -
         assert asks.ask("owner", {f"{address}/slow"})
 
 
+def test_what_an_address_does_not_tell_in_time_is_not_known(
+    site: Site, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "SECONDS", 0.01)
+
+    async def story() -> None:
+        with listening_already(slow) as address:
+            answer = await site.run(f"{address}/slow/x", site.world.other_token)
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_param")
+            asks = Asking(AddressGuard(allow_private=True, allowed_hosts=frozenset()))
+            told = await asyncio.to_thread(asks.ask, "owner", {f"{address}/slow/y"})
+            assert told == {f"{address}/slow/y": probe.Told()}
+
+    asyncio.run(story())
+
+
+def test_an_address_that_nobody_waits_for_any_more_is_not_asked(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "EACH", 1)
+    asks = Asking(AddressGuard(allow_private=True, allowed_hosts=frozenset()))
+    with listening_already(slow) as address:
+        monkeypatch.setattr(asking, "SECONDS", 0.01)
+        asks.ask("owner", {f"{address}/slow/{number}" for number in range(5)})
+        slow.gate.set()
+        monkeypatch.setattr(asking, "SECONDS", HANG)
+        assert asks.ask("owner", {f"{address}/fast"})[f"{address}/fast"] != probe.Told()
+        asked = 0
+        while slow.asked.acquire(blocking=False):
+            asked += 1
+        assert asked <= 2, "the one that was at work, and the last"
+
+
 def test_a_name_that_is_looked_up_for_long_tells_nothing_and_holds_up_no_other_look_up() -> None:
     gate = threading.Event()
 
