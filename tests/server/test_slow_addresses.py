@@ -16,6 +16,7 @@ import pytest
 
 from engine.files import asking, probe
 from engine.files.asking import Asking
+from engine.network import lookups
 from engine.network.address_guard import AddressGuard, LookupLate
 from engine.network.http_client import GuardedHttpClient, RequestRefused
 from engine.running.cancel import CancelToken
@@ -182,17 +183,18 @@ def test_an_address_that_nobody_waits_for_any_more_is_not_asked(slow: Slow, monk
 
 
 def test_a_name_that_is_looked_up_for_long_tells_nothing_and_holds_up_no_other_look_up() -> None:
-    gate = threading.Event()
+    gate, begun = threading.Event(), list[str]()
 
     def resolver(host: str, port: int) -> list[str]:
         if host.startswith("slow"):
+            begun.append(host)
             gate.wait(HANG)
         return ["192.0.2.1"]
 
     guard = AddressGuard(allow_private=True, allowed_hosts=frozenset(), resolver=resolver)
     try:
-        # More than one caller may look up at a time.
-        for number in range(20):
+        # More than all callers together may look up at a time.
+        for number in range(80):
             with pytest.raises(LookupLate, match=rf"'slow{number}\.example' could not be resolved in time"):
                 guard.address(f"slow{number}.example", 80, 0.001, "one")
         assert guard.address("quick.example", 80, HANG, "another") == "192.0.2.1"
@@ -200,8 +202,25 @@ def test_a_name_that_is_looked_up_for_long_tells_nothing_and_holds_up_no_other_l
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(probe, "SECONDS", (0.001, 1, 1))
             assert probe.probe("http://slow.example/x", guard, "one") == probe.Told()
+        gate.set()
+        assert guard.address("last.example", 80, HANG, "one") == "192.0.2.1"
+        assert 0 < len(begun) <= lookups._EACH, "a look-up that nobody waits for any more is not begun"
     finally:
         gate.set()
+
+
+def test_a_look_up_has_the_time_of_connecting_at_most() -> None:
+    class Late(AddressGuard):
+        def address(self, host: str, port: int, seconds: float | None = None, owner: str = "") -> str:
+            asked.append((seconds, owner))
+            raise LookupLate("late")
+
+    asked: list[tuple[float | None, str]] = []
+    guard = Late(allow_private=True, allowed_hosts=frozenset())
+    assert probe.probe("http://x.example/y", guard, "one") == probe.Told()
+    with pytest.raises(RequestRefused, match="late"):
+        GuardedHttpClient(guard, CancelToken("two"), 1).get("http://x.example", timeout=(7, 8, 9))
+    assert asked == [(probe.SECONDS[0], "one"), (7, "two")]
 
 
 def test_an_answer_whose_head_arrives_byte_by_byte_ends_in_time() -> None:
