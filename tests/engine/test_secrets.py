@@ -206,3 +206,8 @@ def test_a_secret_that_the_author_wrote_once_for_several_places_is_in_none_of_th
 def test_a_text_without_secrets_stays_as_it_is() -> None:
     text = Path("examples/ask.yml").read_text()
     assert author_secrets.blanked(text) == text
+
+
+@pytest.mark.parametrize("text", ["-", "- a\n- b", "text", "workflow: text", "workflow: [a]", "1"])
+def test_a_stored_text_that_is_no_definition_holds_no_secrets_and_stops_nothing(text: str) -> None:
+    assert author_secrets.blanked(text) == text
