@@ -30,8 +30,10 @@ WARM = ["server.app", "server.settings", "engine.runs", "engine.running.execute"
 def work(share: int, shares: int, each: int, names: list[str]) -> None:
     """Print a line of JSON for each change of this share: the module, the change, what became of it, seconds."""
     preload(WARM)
+    dealt = 0
     for name, tests, changes in _work(each, names):
-        mine = changes[share::shares]
+        mine = changes[(share - dealt) % shares :: shares]
+        dealt += len(changes)
         if not mine:
             continue
         touched, guard = _unchanged(name, tests, sorted({one.file for one in mine}))
@@ -40,7 +42,8 @@ def work(share: int, shares: int, each: int, names: list[str]) -> None:
             began = time.monotonic()
             if isinstance(one, Mutant) and one not in places:
                 places |= mutants.of(one.file)
-            first = tests_of(touched, one.file, places[one][1]) if one in places else []
+            is_found = isinstance(one, Mutant) and one in places
+            first = tests_of(touched, one.file, places[one][1]) if is_found else []
             with _made(one, places) as is_made:
                 became = _noticed(first, tests, guard) if is_made else GONE
             told: Any = list(one) if isinstance(one, Mutant) else one.what
