@@ -148,6 +148,10 @@ def test_the_own_origin_or_the_csrf_token_is_proof(call: Client, cookie: str) ->
     assert page(call, cookie, **{"X-CSRF-Token": store.cookies.csrf_token(cookie)}) == 200
 
 
+def test_the_own_origin_is_proof_also_where_a_proxy_names_the_server_otherwise(call: Client, cookie: str) -> None:
+    assert page(call, cookie, Origin=ORIGIN, Host="localhost:8000") == 200
+
+
 def test_a_wrong_csrf_token_is_not_saved_by_the_origin(call: Client, cookie: str) -> None:
     assert page(call, cookie, Origin=ORIGIN, **{"X-CSRF-Token": "x"}) == 403
 

@@ -145,6 +145,13 @@ def test_how_many_events_there_are_and_how_long_they_are_together(world: World) 
     assert events.extent(other.id) == (9, 9)
 
 
+def test_the_last_event_that_begins_so_is_found_and_zero_without_one(world: World) -> None:
+    run, other = start(world), start(world)
+    events.append(run.id, 1, ["ab1", "ab2", "b", "xab"])
+    events.append(other.id, 1, ["x"] * 3 + ["ab"])
+    assert [events.last_beginning(run.id, text) for text in ("ab", "x", "abc")] == [2, 4, 0]
+
+
 def test_no_more_events_are_read_at_a_time_than_fit_but_one_at_least(world: World) -> None:
     run, other = start(world), start(world)
     events.append(run.id, 1, ["aa", "bb", "cc", "d" * 9])
