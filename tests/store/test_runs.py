@@ -145,6 +145,15 @@ def test_how_many_events_there_are_and_how_long_they_are_together(world: World) 
     assert events.extent(other.id) == (9, 9)
 
 
+def test_how_many_of_some_events_are_stored_already_from_a_number_on(world: World) -> None:
+    run = start(world)
+    events.append(run.id, 1, ["a", "b", "c"])
+    assert events.already(run.id, 2, ["b", "c", "d"]) == 2
+    assert events.already(run.id, 3, ["c"]) == 1
+    assert events.already(run.id, 2, ["c"]) == 0
+    assert events.already(run.id, 4, ["d"]) == 0
+
+
 def test_the_last_event_that_begins_so_is_found_and_zero_without_one(world: World) -> None:
     run, other = start(world), start(world)
     events.append(run.id, 1, ["ab1", "ab2", "b", "xab"])
