@@ -215,12 +215,19 @@ def test_a_reader_that_is_behind_reads_the_rest_of_a_finished_run_from_the_store
     assert left.count(True) > 2
 
 
+def _begins(payload: str, node: str) -> bool:
+    told = json.loads(payload)
+    return told["event"] == "node_started" and told["data"]["node_id"] == node
+
+
 def test_what_one_callers_runs_hold_together_is_bounded_and_given_back(configure: Any, bench: Bench) -> None:
     configure(max_run_bytes_per_subject=100_000)
-    app = bench.app(chat_document(chunks=40, delay_ms=60_000))
+    app = bench.app(chat_document(chunks=40, delay_ms=600_000))
     mine = bench.start(app, query="x" * 30_000)
     memory, subject = runs.machine().run_memory, bench.caller.subject
-    until(lambda: memory.of(subject) > 30_000)
+    # From there on the model is waited for: it is the other run that comes to hold more.
+    until(lambda: any(_begins(payload, "llm") for _, payload in events.read(mine.id, 0, 10)))
+    assert memory.of(subject) > 30_000
     second = bench.start(app, query="x" * 60_000)
     told = bench.events(second)[-1]
     assert told["data"]["status"] == "failed"

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pony.orm import Database
 import store
 from store import accounts, db, entities, migrate, sql
 from store.db import SchemaMismatch
+from store.patience import Limits
 
 
 def test_the_store_opens_again_after_closing(database_url: str, tmp_path: Path) -> None:
@@ -45,7 +47,8 @@ def test_another_url_is_refused_without_showing_a_password(url: str) -> None:
 
 
 def test_sqlite_is_opened_for_many_writers(tmp_path: Path) -> None:
-    store.open(f"sqlite:///{tmp_path}/s.db")
+    # Not the default of the tests, which are patient.
+    store.open(f"sqlite:///{tmp_path}/s.db", limits=replace(Limits(), statement_seconds=0))
     pragma = db.reads(lambda name: sql.rows(f"PRAGMA {name}")[0][0])
     found = {name: pragma(name) for name in ("journal_mode", "busy_timeout", "synchronous", "foreign_keys")}
     store.close()
