@@ -15,6 +15,9 @@ from store.patience import Limits
 from store.pool import Pool
 
 CONNECT_SECONDS = 5  # for the network; unless the URL says otherwise
+# A transaction waits for nothing but the database: one that stands still belongs to a process that was frozen, or to a
+# machine that is gone, and what it has locked (a run that another worker is to take over) must not stay so.
+STANDSTILL_SECONDS = 10
 
 
 class PostgresProvider(PGProvider):
@@ -26,9 +29,12 @@ class PostgresProvider(PGProvider):
 
 
 def connect(dsn: str, limits: Limits) -> Any:
-    """A connection on which no statement waits for a lock, or runs, longer than it may."""
+    """A connection with a bound on the wait for a lock, on a statement, and on a transaction that stands still."""
     given = extensions.parse_dsn(dsn)
-    waits = f"-c lock_timeout={_ms(limits.wait_seconds)} -c statement_timeout={_ms(limits.statement_seconds)}"
+    waits = (
+        f"-c lock_timeout={_ms(limits.wait_seconds)} -c statement_timeout={_ms(limits.statement_seconds)}"
+        f" -c idle_in_transaction_session_timeout={_ms(STANDSTILL_SECONDS)}"
+    )
     # What the operator says stands last, and wins.
     options = f"{waits} {given.get('options', '')}".strip()
     seconds = given.get("connect_timeout", CONNECT_SECONDS)

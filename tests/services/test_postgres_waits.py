@@ -60,3 +60,15 @@ def test_what_the_url_says_of_waiting_wins(postgres_url: str) -> None:
             cursor.execute(f"SHOW {name}")
             told[name] = cursor.fetchone()[0]
     assert told == {"lock_timeout": "1234ms", "statement_timeout": "200ms"}
+
+
+def test_a_transaction_that_stands_still_lets_go_of_what_it_locked(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STANDSTILL_SECONDS", 0.2)
+    patient = f"{postgres_url}?options=-c%20lock_timeout%3D0%20-c%20statement_timeout%3D0"
+    with closing(postgres.connect(postgres_url, LIMITS)) as frozen, closing(postgres.connect(patient, LIMITS)) as other:
+        frozen.cursor().execute("SELECT pg_advisory_xact_lock(7)")
+        other.cursor().execute("SELECT pg_advisory_xact_lock(7)")  # returns once the server has ended the other's
+        with pytest.raises(psycopg2.Error):
+            frozen.cursor().execute("SELECT 1")
